@@ -1,0 +1,8 @@
+module github.com/connectperms/permissions
+
+go 1.25
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/stretchr/testify v1.12.1
+)
