@@ -12,11 +12,12 @@ import (
 // A nil Policy and the zero Policy are no policy: they deny everything (SPEC 7.2).
 type Policy struct {
 	rules *ruleset // nil for no policy
+	hook  func(Permission, Target, Decision)
 }
 
 // Unrestricted returns the policy of a token without the claim: it allows everything
 // (SPEC 1.7). It has no rules.
-func Unrestricted() *Policy { return &Policy{&unrestricted} }
+func Unrestricted() *Policy { return &Policy{rules: &unrestricted} }
 
 // IsUnrestricted reports whether p stands for the absence of a claim, as
 // [Unrestricted] does. A claim that grants everything is not the same.
@@ -30,6 +31,21 @@ func (p *Policy) ruleset() *ruleset {
 		return nil
 	}
 	return p.rules
+}
+
+// Observe returns a policy that answers as p does, and calls a hook with every question
+// that [Policy.Allowed], [Policy.Check] or [Policy.Decide] answers, invalid ones too, and
+// its decision, before the answer is returned. It is for those who must record decisions:
+// whatever belongs into the record beside them, such as the subject or a request's context,
+// the hook captures. Observing anew replaces the hook; a nil hook is none, and costs
+// nothing. A hook must be safe for use by as many goroutines as the policy is.
+func (p *Policy) Observe(hook func(Permission, Target, Decision)) *Policy {
+	if p == nil {
+		p = new(Policy)
+	}
+	observed := *p
+	observed.hook = hook
+	return &observed
 }
 
 // Rules yields the rules of the claim, in the order of its text. A policy that is

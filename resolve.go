@@ -113,17 +113,21 @@ func (d Decision) LogValue() slog.Value {
 // Its time does not grow with the policy, unless the target leaves an identifier open
 // by which the policy has rules that deny the action; then it grows with those.
 func (p *Policy) Allowed(action Permission, target Target) bool {
-	var q question
-	return q.ask(action, &target) && p.decide(&q, action).Allowed
+	return p.Decide(action, target).Allowed
 }
 
 // Decide answers as [Policy.Allowed] does and says why. It allocates nothing.
-func (p *Policy) Decide(action Permission, target Target) Decision {
+func (p *Policy) Decide(action Permission, target Target) (d Decision) {
 	var q question
-	if !q.ask(action, &target) {
-		return Decision{Reason: InvalidQuestion}
+	if q.ask(action, &target) {
+		d = p.decide(&q, action)
+	} else {
+		d.Reason = InvalidQuestion
 	}
-	return p.decide(&q, action)
+	if p != nil && p.hook != nil {
+		p.hook(action, target, d)
+	}
+	return d
 }
 
 // Check answers as [Policy.Allowed] does, with an error for a no: a [*DeniedError],
