@@ -20,15 +20,17 @@ import (
 //	_, err := jwt.ParseWithClaims(token, claims, keyfunc, jwt.WithValidMethods([]string{"RS256"}))
 //
 // The zero Claims has no policy, and so denies everything. A Claims that is decoded into
-// anew holds nothing of what it held, even if decoding fails.
+// anew holds nothing of what it held, even if decoding fails. Take a new one for every
+// token all the same: golang-jwt does not hand it a payload that is no JSON, which is an
+// error, or that is null, which is none.
 //
-// A struct that embeds Claims also gets its UnmarshalJSON, which fills nothing but the
-// Claims; the example shows how such a struct decodes claims of its own.
+// A struct that embeds Claims also gets its UnmarshalJSON and MarshalJSON, which know
+// nothing but the Claims; the example shows how such a struct decodes claims of its own.
 type Claims struct {
 	jwt.RegisteredClaims
 
 	// Policy is what the permissions claim says: [Unrestricted] if there was none.
-	// Nil, which no decoding leaves behind without an error, denies everything.
+	// Nil denies everything. UnmarshalJSON leaves it nil only with an error.
 	Policy *Policy
 
 	options *parseOptions // nil for the default
@@ -262,12 +264,13 @@ func (s *nameSet) add(name string) bool {
 	return true
 }
 
-// isNearClaimName reports whether a name is the claim's but for letter case, or one or
+// isNearClaimName reports whether a name is, letter case aside, the claim's or one or
 // two characters away from it (SPEC 7.4). It is not the claim's name itself.
 func isNearClaimName(name string) bool {
 	const off = 2
 	if len(name) < len(ClaimName)-off || len(name) > utf8.UTFMax*(len(ClaimName)+off) {
 		return false
 	}
-	return strings.EqualFold(name, ClaimName) || distance(strings.ToLower(name), ClaimName, off+1) <= off
+	folded := strings.ToLower(strings.ToUpper(name)) // \u017f is an s too, and only in capitals
+	return distance(folded, ClaimName, off+1) <= off
 }

@@ -2,7 +2,6 @@ package permissions
 
 import (
 	"cmp"
-	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -10,13 +9,19 @@ import (
 
 // MarshalJSON returns the claim that has the same rules, in its canonical form: scopes
 // from the least to the most specific and then by name, nested only where they must be,
-// and nothing in a grant that another permission in it includes (SPEC 1.5). It is as
-// short as a claim with these rules can be, but for the choice of names.
+// and nothing in a grant that another permission in it includes (SPEC 1.5). Policies with
+// the same rules, read with the same options, have the same canonical form. No claim with
+// these rules is shorter, and parsing it gives them back. Beware: [json.Marshal] makes it
+// longer, because it escapes <, > and & in names.
 //
 // It never widens: a nil or zero policy is {}, which allows nothing. An unrestricted
-// policy is {"integration:*":true}, which allows as much. A claim that names permissions
-// from [WithPermissions] takes the same to be read.
+// policy is {"integration:*":true}, which allows as much. An intersection has no claim,
+// which is an error. A claim that names permissions from [WithPermissions] takes the same
+// to be read.
 func (p *Policy) MarshalJSON() ([]byte, error) {
+	if p != nil && p.parts != nil {
+		return nil, errIntersection
+	}
 	s := p.ruleset()
 	switch s {
 	case nil:
@@ -49,11 +54,26 @@ type pathGrant struct {
 	grant                                  PermissionSet
 }
 
-// errInexpressible says that a claim has no place for some rules: a scope has one value,
-// which cannot be both a grant and a map.
-var errInexpressible = errors.New("permissions: no claim can hold these rules: a scope cannot have both a grant and a map of more specific scopes")
+// inexpressible returns the error for the rule of a scope that must hold a map too, and
+// cannot stand twice: a scope has one value, which is either a grant or a map.
+func inexpressible(rule *pathGrant) error {
+	path := [...]Scope{rule.integration, rule.credential, rule.configuration}
+	scope, inner := rule.integration, "credential:*"
+	if rule.credential != (Scope{}) {
+		scope, inner = rule.credential, "configuration:*"
+	}
+	remedy := "grant its " + quote(inner) + " instead"
+	if !rule.integration.IsWildcard() {
+		remedy += ", or give the more specific scopes to integration:*"
+	}
+	return &ParseError{
+		Kind: ErrDuplicate, Pointer: pathPointer(path), Offset: -1, Found: quote(scope.String()),
+		Problem: "has a grant and more specific scopes in it, and a claim cannot give a scope both", Remedy: remedy,
+	}
+}
 
-// encode returns the claim with these rules, no two of which have the same path.
+// encode returns the claim with these rules, no two of which have the same path. The error
+// is that of inexpressible.
 func encode(rules []pathGrant) ([]byte, error) {
 	slices.SortFunc(rules, func(a, b pathGrant) int {
 		return cmp.Or(a.integration.Compare(b.integration), a.credential.Compare(b.credential), a.configuration.Compare(b.configuration))
@@ -72,13 +92,13 @@ func encode(rules []pathGrant) ([]byte, error) {
 		case len(group) == 1:
 			e.rule(scope.String(), group[0].grant)
 		default:
-			return nil, errInexpressible
+			return nil, inexpressible(&group[0])
 		}
 	}
 	e.credentials(anywhere)
 	e.close()
-	if e.failed {
-		return nil, errInexpressible
+	if e.err != nil {
+		return nil, e.err
 	}
 	return e.claim, nil
 }
@@ -101,8 +121,8 @@ func groups(rules []pathGrant, level func(*pathGrant) Scope) iter.Seq[[]pathGran
 
 // An encoder writes a claim.
 type encoder struct {
-	claim  []byte
-	failed bool
+	claim []byte
+	err   error
 }
 
 // anyIntegration writes the scope integration:*, if there must be one, and returns the
@@ -114,10 +134,10 @@ func (e *encoder) anyIntegration(group []pathGrant) (rest []pathGrant) {
 		return group[1:]
 	}
 	// A credential with a grant, and with configurations too, takes two scopes. This is
-	// a place for the second.
+	// a place for the second, if it has but one spelling.
 	var held []pathGrant
 	for credential := range groups(group, credentialOf) {
-		if hasBoth(credential) {
+		if _, ok := respell(credential[0].credential); !ok && hasBoth(credential) {
 			held = append(held, credential[1:]...)
 			credential = credential[:1]
 		}
@@ -141,21 +161,22 @@ func hasBoth(credential []pathGrant) bool {
 // credentials writes rules about credentials and configurations into the open map.
 func (e *encoder) credentials(rules []pathGrant) {
 	for group := range groups(rules, credentialOf) {
-		scope := group[0].credential
-		both := hasBoth(group)
-		if group[0].configuration == (Scope{}) {
-			e.rule(scope.String(), group[0].grant)
+		first, scope, both := &group[0], group[0].credential, hasBoth(group)
+		if first.configuration == (Scope{}) {
+			e.rule(scope.String(), first.grant)
 			group = group[1:]
 		}
-		if len(group) == 0 {
+		switch {
+		case len(group) == 0:
 			continue
-		}
-		if scope.IsWildcard() { // which needs not be said (SPEC 2.7)
+		case scope.IsWildcard(): // which needs not be said (SPEC 2.7)
 			e.configurations(group)
 			continue
-		}
-		if both {
-			scope = e.respell(scope)
+		case both:
+			var ok bool
+			if scope, ok = respell(scope); !ok && e.err == nil {
+				e.err = inexpressible(first)
+			}
 		}
 		e.open(scope.String())
 		e.configurations(group)
@@ -163,14 +184,12 @@ func (e *encoder) credentials(rules []pathGrant) {
 	}
 }
 
-// respell returns a second spelling of a scope: a UUID in capitals (SPEC 2.5).
-func (e *encoder) respell(s Scope) Scope {
-	upper := strings.ToUpper(s.name)
-	if s.form != formID || !isUUID(s.name) || upper == s.name {
-		e.failed = true
-	}
-	s.name = upper
-	return s
+// respell returns a second spelling of a scope: a UUID in capitals (SPEC 2.5). It is not
+// ok if there is none.
+func respell(s Scope) (upper Scope, ok bool) {
+	upper = s
+	upper.name = strings.ToUpper(s.name)
+	return upper, s.form == formID && isUUID(s.name) && upper.name != s.name
 }
 
 func (e *encoder) configurations(rules []pathGrant) {

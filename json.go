@@ -88,37 +88,52 @@ func (s *scanner) end() bool {
 	return s.i == len(s.text) || s.fail("has more behind its end")
 }
 
-// raw reads a string, whose opening quote is at i, and returns what stands between
-// its quotes. It must be unescaped if it is not plain.
-func (s *scanner) raw() (raw string, t texture, ok bool) {
+// raw reads a string, whose opening quote is at i, and returns what stands between its
+// quotes, and whether that is what the string means, as it is where it is plain.
+func (s *scanner) raw() (raw string, plain, ok bool) {
 	s.i++
 	rest := s.text[s.i:]
-	if n := strings.IndexByte(rest, '"'); n >= 0 {
-		raw = rest[:n]
-		if t = scan(raw); t.isPlain() {
-			s.i += n + 1
-			return raw, t, true
-		}
+	if n := strings.IndexByte(rest, '"'); n >= 0 && isPlain(rest[:n]) {
+		s.i += n + 1
+		return rest[:n], true, true
 	}
 	for n := 0; n < len(rest); n++ {
 		switch c := rest[n]; {
 		case c == '"':
 			s.i += n + 1
-			return rest[:n], t, true
+			return rest[:n], false, true
 		case c < ' ':
 			s.i += n
-			return "", t, s.fail("has a control character in a string")
+			return "", false, s.fail("has a control character in a string")
 		case c == '\\':
 			width := escape(rest[n:])
 			if width == 0 {
 				s.i += n
-				return "", t, s.fail("has an escape in a string that there is none of")
+				return "", false, s.fail("has an escape in a string that there is none of")
 			}
 			n += width - 1
 		}
 	}
 	s.i = len(s.text)
-	return "", t, s.fail("ends in a string")
+	return "", false, s.fail("ends in a string")
+}
+
+// isPlain reports whether a text without quotes is what a string means that has it between
+// its quotes: there are only printable ASCII characters, and no escapes.
+func isPlain(raw string) bool {
+	for i := range len(raw) {
+		if c := raw[i]; c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// candidate returns what stands between the quote at i and the next one, without reading
+// it: the string that begins at i, if it turns out to be plain.
+func (s *scanner) candidate() string {
+	rest := s.text[s.i+1:]
+	return rest[:max(0, strings.IndexByte(rest, '"'))]
 }
 
 // escape returns the width of the escape that s begins with, or 0 if it is none.
@@ -160,8 +175,8 @@ func hex4(s string) (r rune, ok bool) {
 
 // str reads a string and returns what it means.
 func (s *scanner) str() (value string, ok bool) {
-	raw, t, ok := s.raw()
-	if ok && !t.isPlain() {
+	raw, plain, ok := s.raw()
+	if ok && !plain {
 		raw = unescape(raw)
 	}
 	return raw, ok

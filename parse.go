@@ -215,7 +215,7 @@ func parse(text string, o *parseOptions, from source) (*Policy, error) {
 	// Behind each scope stand a quote and a colon, so counting them tells how much room
 	// to make. Only a claim with white space between them needs another try.
 	most := len(text)/minScope + 1
-	p, err := b.parse(min(strings.Count(text, `":`)+1, most))
+	p, err := b.parse(min(countKeys(text)+1, most))
 	if err == errFull {
 		p, err = b.parse(most)
 	}
@@ -301,37 +301,54 @@ func (b *parser) entry(h *holder) error {
 		return b.syntax()
 	}
 	s, at := b.rules, b.i
-	raw, t, ok := b.raw()
-	if !ok {
-		return b.syntax()
-	}
 	if len(s.nodes) == cap(s.nodes) {
 		return errFull
 	}
-	id, spelling, ok := b.scope(raw, &t)
-	if !ok {
-		return b.badScope(at, h, raw)
+	// A key that is plain, as nearly all are, is looked at once.
+	raw, plain := b.candidate(), true
+	var t texture
+	id, spelling, ok := splitScope(raw)
+	if ok && id < identifiers {
+		t = h.names.put(id, spelling, 0)
+		plain = t&odd == 0 && !id.beginsExt(spelling) && (t&hasUpper == 0 || strings.IndexByte(spelling, '\\') < 0)
+	}
+	if ok && plain {
+		b.i += len(raw) + 2
+	} else {
+		if raw, plain, ok = b.raw(); !ok {
+			return b.syntax()
+		}
+		if id, spelling, ok = b.scope(raw); !ok {
+			return b.badScope(at, h, raw)
+		}
+		if id < identifiers {
+			t = h.names.put(id, spelling, 0)
+		}
 	}
 	if id.kind() <= h.kind {
 		return b.keyMistake(ErrNesting, at, h, raw, "cannot stand inside a "+h.kind.String(),
 			"only what is more specific can: a credential or configuration in an integration, a configuration in a credential")
 	}
-	n := node{key: uint32(at + 1), name: uint32(len(spelling)), parent: h.node, id: id, rank: h.rank.with(id)}
+	rank := h.rank.with(id)
+	nameAt, size := uint32(at+1+len(scopePrefix[id])), uint32(len(spelling))
+	var hash uint64 // of the spelling
 	if id < identifiers {
-		name := spelling
-		if id.isObjectID() && t.upper != 0 {
-			name = canonicalID(spelling)
-		}
-		if name != spelling || len(raw) != len(scopePrefix[id])+len(spelling) {
-			n.name = respelled | uint32(len(s.respelled))
-			s.respelled = append(s.respelled, name)
-		}
-		h.names.set(id, name)
+		hash = h.names.hash[id]
 	}
-	key := h.names.key(n.rank)
-	same, slot := s.find(key, n.rank, &h.names)
+	name := spelling
+	if id.isObjectID() && t&hasUpper != 0 {
+		name = canonicalID(spelling)
+	}
+	if !plain || name != spelling {
+		size = respelled | uint32(len(s.respelled))
+		s.respelled = append(s.respelled, respelling{name, uint32(at + 1)})
+		if name != spelling {
+			h.names.put(id, name, 0)
+		}
+	}
+	same, key, slot := s.find(rank, &h.names)
 	if same != noNode && s.nodes[same].parent == h.node && s.spelling(same) == spelling ||
-		h.holds && s.isHolder(&n, spelling) {
+		h.holds && s.isHolder(h.node, id, spelling, hash) {
 		return b.keyMistake(ErrDuplicate, at, h, raw, "stands twice in one object", "keep one of them")
 	}
 	if !b.punctuation(':') {
@@ -343,9 +360,9 @@ func (b *parser) entry(h *holder) error {
 				"give it true, false or an array of permissions")
 		}
 		h.holds = true
-		inner := &holder{node: uint32(len(s.nodes)), kind: id.kind(), rank: n.rank, names: h.names}
-		_, key, slot := s.findHolder(&n, spelling)
-		s.add(&n, key, slot)
+		inner := &holder{node: uint32(len(s.nodes)), kind: id.kind(), rank: rank, names: h.names}
+		_, key, slot := s.findHolder(h.node, id, spelling, hash)
+		s.add(node{at: nameAt, size: size, parent: h.node, id: id, rank: holderRank}, key, slot)
 		return b.object(inner)
 	}
 	granted, err := b.grant(h, raw)
@@ -355,18 +372,13 @@ func (b *parser) entry(h *holder) error {
 	if same != noNode {
 		return b.keyMistake(ErrDuplicate, at, h, raw, "is the rule that already stands at "+quote(s.pointer(same)), "keep one of them")
 	}
-	n.rule, n.grant = true, granted
-	s.add(&n, key, slot)
+	s.add(node{grant: granted, at: nameAt, size: size, parent: h.node, id: id, rank: rank}, key, slot)
 	return nil
 }
 
-// scope takes apart and judges the key that stands between quotes as raw. It returns
-// the name as the key spells it.
-func (b *parser) scope(raw string, t *texture) (id identifier, name string, ok bool) {
-	if t.isPlain() {
-		id, name, ok = splitScope(raw)
-		return id, name, ok && (id >= identifiers || id.isGood(name, t))
-	}
+// scope takes apart and judges a key that is not plain. It returns the name as the key
+// spells it.
+func (b *parser) scope(raw string) (id identifier, name string, ok bool) {
 	id, name, ok = splitScope(unescape(raw))
 	return id, name, ok && (id >= identifiers || id.check(name) == "")
 }
@@ -413,11 +425,16 @@ func (b *parser) list(h *holder, key string) (granted grant, err error) {
 		const problem, remedy = "is no permission", "an array holds the names of permissions"
 		switch c {
 		case '"':
-			name, ok := b.str()
-			if !ok {
-				return 0, b.syntax()
-			}
+			name := b.candidate()
 			g := b.options.declared.grant(Permission(name))
+			if g != grantOthers {
+				b.i += len(name) + 2
+			} else {
+				if name, ok = b.str(); !ok {
+					return 0, b.syntax()
+				}
+				g = b.options.declared.grant(Permission(name))
+			}
 			if g == grantOthers {
 				if !b.options.ignoreUnknown {
 					return 0, b.mistake(ErrPermission, at, pointer(), quote(name), problem, b.permissionRemedy(name))

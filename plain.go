@@ -1,54 +1,113 @@
 package permissions
 
-// The rules for names (SPEC 2.4) are about Unicode, and nearly every name is plain
-// ASCII. The functions here see that eight bytes at a time.
+import (
+	"math/bits"
+	"math/rand/v2"
+	"strings"
+)
 
-// A texture is what scan found among the bytes of a text: each field has the top
-// bit of some byte set if there was such a byte.
-type texture struct {
-	odd   uint64 // not printable ASCII, or a backslash
-	star  uint64 // *
-	upper uint64 // A to Z, or one of @ [ \ ] ^ _
-}
+// Names are what costs time: each one that is asked about must be judged (SPEC 2.4), and
+// hashed to be found. Nearly all hold only letters, digits and hyphens, so digest does both
+// in one pass, eight bytes at a time, and tells what it could not judge.
+
+// A texture is what put saw in a name. A name whose texture is 0 is good, and if it is a UUID,
+// it is in lower case.
+type texture uint8
+
+const (
+	odd      texture = 1 << iota // there may be a byte that needs a closer look, or there is none
+	hasUpper                     // some byte is from @ to _, or odd: A to Z are among them
+	beginsE                      // with an e or E, as ext does
+)
 
 const (
 	each = 0x0101010101010101 // times a byte: that byte in all eight places
 	tops = 0x80 * each
+	bit5 = 0x20 * each // the bytes from @ to _ lack it, and no other from + to ~ does
 )
 
-func (t *texture) add(w uint64) {
-	// For a byte b below 0x80 the top bit of b-0x20 is set for control characters,
-	// that of b+1 for DEL, and that of (b^c)-1 for c. What a borrow or a carry
-	// adds, it adds beside a byte that is odd itself, or in the next byte up of
-	// one that was found.
-	t.odd |= w | (w - 0x20*each) | (w + each) | ((w ^ '\\'*each) - each)
-	t.star |= (w ^ '*'*each) - each
-	t.upper |= (w << 1) &^ (w << 2)
-}
+// lowest is, for each identifier, the lowest character that needs no closer look: a space
+// must not stand at the ends, and a star not in a name or an ID.
+var lowest = [identifiers]uint64{'+' * each, ' ' * each, '+' * each, ' ' * each, '+' * each}
 
-// scan looks at all of s.
-func scan(s string) (t texture) {
-	switch n := len(s); {
-	case n >= 8:
-		for i := 0; i < n-8; i += 8 {
-			t.add(load64(s[i:]))
-		}
-		t.add(load64(s[n-8:]))
-	case n >= 4:
-		t.add(load32(s) | load32(s[n-4:])<<32)
-	case n > 0:
-		t.add(uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16 | 0x6161616161000000)
+// seeds make it impossible to write names that collide. They are never written.
+var seeds = [2]uint64{rand.Uint64(), rand.Uint64()}
+
+// put gives an identifier a name, and returns its texture. It hashes the name with some bits
+// set in each eight bytes: none, or bit5, which gives a UUID the hash of its lower case. The
+// hash is a sum of what wyhash folds, each under a seed of its own, so that the processor
+// can fold them side by side.
+func (n *names) put(id identifier, name string, set uint64) texture {
+	size := len(name)
+	n.text[id] = name
+	if size == 0 {
+		n.hash[id] = 0
+		return odd
+	}
+	// Of w-low and high-w, the top bit of some byte is set just if some byte of w is not from
+	// low to high: a borrow comes only from such a byte.
+	const high = '~' * each
+	low := lowest[id]
+	var odds, hash, a, b uint64
+	all := ^uint64(0)
+	seed := seeds[0] ^ uint64(size)
+	rest := name
+	for len(rest) > 16 {
+		a, b = load64(rest), load64(rest[8:])
+		odds |= (a - low) | (high - a) | (b - low) | (high - b)
+		all &= a & b
+		hash += fold((a|set)^seeds[1], (b|set)^seed)
+		seed += each
+		rest = rest[16:]
+	}
+	switch {
+	case len(rest) > 8:
+		a, b = load64(rest), load64(name[size-8:])
+	case size >= 8:
+		a = load64(name[size-8:])
+		b = a
+	case size >= 4:
+		a = load32(name) | load32(name[size-4:])<<32
+		b = a
+	default:
+		a = uint64(name[0]) * each
+		b = uint64(name[size/2])<<8 | uint64(name[size-1])*(each&^0xff00)
+	}
+	odds |= (a - low) | (high - a) | (b - low) | (high - b)
+	all &= a & b
+	n.hash[id] = hash + fold((a|set)^seeds[1], (b|set)^seed)
+	first := name[0]
+	if odds&tops|^all&bit5 == 0 && first|0x20 != 'e' && first > '*' && name[size-1] != ' ' {
+		return 0
+	}
+	var t texture
+	if first|0x20 == 'e' {
+		t = beginsE
+	}
+	if odds&tops != 0 || first <= '*' || name[size-1] == ' ' {
+		t |= odd
+	}
+	if all&bit5 != bit5 {
+		t |= hasUpper
 	}
 	return t
 }
 
-// isPlain reports whether s is printable ASCII without a backslash.
-func (t *texture) isPlain() bool { return t.odd&tops == 0 }
+// countKeys returns how often a quote and a colon stand side by side in a text, as they do
+// behind each key of JSON without white space. It may be somewhat off.
+func countKeys(text string) (n int) {
+	for ; len(text) > 8; text = text[8:] {
+		quote, colon := load64(text)^'"'*each, load64(text[1:])^':'*each // zero bytes where they are
+		n += bits.OnesCount64((quote - each) &^ quote & (colon - each) &^ colon & tops)
+	}
+	return n + strings.Count(text, `":`)
+}
 
-// hasStar and hasUpper are exact where the text is plain, but that hasUpper also
-// sees the six characters beside the capitals.
-func (t *texture) hasStar() bool  { return t.star&tops != 0 }
-func (t *texture) hasUpper() bool { return t.upper&tops != 0 }
+// fold multiplies and folds the product.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
 
 func load64(s string) uint64 {
 	_ = s[7]
@@ -59,19 +118,4 @@ func load64(s string) uint64 {
 func load32(s string) uint64 {
 	_ = s[3]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
-}
-
-// isGood reports whether a name is one that SPEC 2.4 allows, given its texture. It
-// agrees with check and only takes less time.
-func (id identifier) isGood(name string, t *texture) bool {
-	if len(name) == 0 || !t.isPlain() || name[0] == ' ' || name[len(name)-1] == ' ' {
-		return id.check(name) == ""
-	}
-	if id == credentialExternalID || id == configurationExternalID {
-		return name != "*"
-	}
-	if t.hasStar() || name[0]|0x20 == 'e' {
-		return id.check(name) == ""
-	}
-	return true
 }

@@ -6,12 +6,13 @@ import (
 )
 
 // A Policy is what a claim allows: its rules, and the answers that follow from
-// them. It does not change, so any number of goroutines can share one; only
+// them; or what several policies allow together, see [Intersect]. It does not change, so any number of goroutines can share one; only
 // [Policy.UnmarshalJSON] writes to a Policy.
 //
 // A nil Policy and the zero Policy are no policy: they deny everything (SPEC 7.2).
 type Policy struct {
-	rules *ruleset // nil for no policy
+	rules *ruleset // nil for no policy, and for an intersection
+	parts *parts   // of an intersection
 	hook  func(Permission, Target, Decision)
 }
 
@@ -49,16 +50,37 @@ func (p *Policy) Observe(hook func(Permission, Target, Decision)) *Policy {
 }
 
 // Rules yields the rules of the claim, in the order of its text. A policy that is
-// nil, zero or unrestricted has none.
+// nil, zero or unrestricted has none. An intersection has those of its parts, one part
+// after the other.
 func (p *Policy) Rules() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
-		s := p.ruleset()
-		if s == nil {
-			return
+		for _, s := range p.rulesets() {
+			if s == nil {
+				continue
+			}
+			for i := range s.nodes {
+				if s.nodes[i].rank != holderRank && !yield(Rule{s, uint32(i)}) {
+					return
+				}
+			}
 		}
-		for i := range s.nodes {
-			if s.nodes[i].rule && !yield(Rule{s, uint32(i)}) {
-				return
+	}
+}
+
+// NestedMaps yields the place of every nested map (SPEC 1.3) in the claim, as a JSON
+// Pointer to the scope that holds it, in the order of the text. An empty one holds no
+// rule and so says nothing, which is easily taken for a denial. An intersection has
+// those of its parts, one part after the other.
+func (p *Policy) NestedMaps() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, s := range p.rulesets() {
+			if s == nil {
+				continue
+			}
+			for i := range s.nodes {
+				if s.nodes[i].rank == holderRank && !yield(s.pointer(uint32(i))) {
+					return
+				}
 			}
 		}
 	}

@@ -67,6 +67,11 @@ type Decision struct {
 	// Open is the open identifiers of the target that one rule names which would
 	// deny, with [Undetermined]; otherwise empty.
 	Open Identifiers
+
+	// Part is which part of an intersection all of this is from, counted from 1 in
+	// the order of [Policy.Parts]: the first that denies, and the first of all if none
+	// does. It is 0 if the policy is no intersection or the question is invalid.
+	Part int
 }
 
 // String returns the decision in one line, such as
@@ -80,6 +85,10 @@ func (d Decision) String() string {
 }
 
 func (d Decision) explain() string {
+	if part := d.Part; part != 0 {
+		d.Part = 0
+		return "part " + strconv.Itoa(part) + ": " + d.explain()
+	}
 	switch d.Reason {
 	case Granted, NotGranted:
 		return d.Rule.String() + " grants " + d.Rule.Grant().String()
@@ -95,10 +104,13 @@ func (d Decision) explain() string {
 	return d.Reason.String()
 }
 
-// LogValue returns the decision as a group: allowed, reason, and the deciding rule's
-// path or the open identifiers, where there are any.
+// LogValue returns the decision as a group: allowed, reason, and the part, the deciding
+// rule's path or the open identifiers, where there are any.
 func (d Decision) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("reason", d.Reason.String())}
+	if d.Part != 0 {
+		attrs = append(attrs, slog.Int("part", d.Part))
+	}
 	if d.Rule != (Rule{}) {
 		attrs = append(attrs, slog.String("rule", d.Rule.String()))
 	}
@@ -113,7 +125,22 @@ func (d Decision) LogValue() slog.Value {
 // Its time does not grow with the policy, unless the target leaves an identifier open
 // by which the policy has rules that deny the action; then it grows with those.
 func (p *Policy) Allowed(action Permission, target Target) bool {
-	return p.Decide(action, target).Allowed
+	return p.allowed(action, &target)
+}
+
+// allowed is Allowed. It takes a pointer so that Allowed can be inlined and copies nothing,
+// and does without a Decision, which would take longer to copy than to find.
+func (p *Policy) allowed(action Permission, target *Target) bool {
+	s := p.ruleset()
+	if s == nil || s == &unrestricted || p.hook != nil {
+		return p.Decide(action, *target).Allowed
+	}
+	var q question
+	if !q.ask(action, target) {
+		return false
+	}
+	reason, _, _ := s.answer(&q, action)
+	return reason == Granted
 }
 
 // Decide answers as [Policy.Allowed] does and says why. It allocates nothing.
@@ -149,42 +176,71 @@ func (p *Policy) Check(action Permission, target Target) error {
 // Permissions returns all that is allowed on exactly this target: it has a permission
 // just where [Policy.Allowed] allows it. It is empty for an invalid target.
 func (p *Policy) Permissions(target Target) PermissionSet {
-	s := p.ruleset()
 	var q question
-	if s == nil || !q.target(&target) {
+	if !q.target(&target) {
 		return PermissionSet{}
 	}
-	if s == &unrestricted {
+	if p != nil && p.parts != nil {
+		return p.parts.permissions(&q)
+	}
+	return p.ruleset().permissions(&q)
+}
+
+// permissions returns all that is allowed on a valid target.
+func (s *ruleset) permissions(q *question) PermissionSet {
+	switch s {
+	case nil:
+		return PermissionSet{}
+	case &unrestricted:
 		return PermissionSet{grant: grantAll}
 	}
-	_, granted, _ := s.verdict(&q, grantAll)
+	_, granted, _ := s.verdict(q, grantAll)
 	if bit := q.creation(); bit != 0 {
-		q.descend()
-		_, created, _ := s.verdict(&q, bit)
-		granted = granted&^bit | created
+		created := *q
+		created.descend()
+		_, stands, _ := s.verdict(&created, bit)
+		granted = granted&^bit | stands
 	}
 	return PermissionSet{granted, s.declared}
 }
 
 // decide answers a valid question.
 func (p *Policy) decide(q *question, action Permission) Decision {
-	s := p.ruleset()
+	if p != nil && p.parts != nil {
+		return p.parts.decide(q, action)
+	}
+	return p.ruleset().decide(q, action)
+}
+
+// decide answers a valid question by the rules of one claim.
+func (s *ruleset) decide(q *question, action Permission) Decision {
 	switch s {
 	case nil:
 		return Decision{Reason: NoPolicy}
 	case &unrestricted:
 		return Decision{Allowed: true, Reason: NoClaim}
 	}
+	reason, rule, open := s.answer(q, action)
+	d := Decision{Allowed: reason == Granted, Reason: reason, Open: open}
+	if reason == Granted || reason == NotGranted {
+		d.Rule = Rule{s, rule}
+	}
+	return d
+}
+
+// answer returns the reason of a decision, and what goes with it: the number of the rule that
+// decides, or the identifiers that are open.
+func (s *ruleset) answer(q *question, action Permission) (reason Reason, rule uint32, open Identifiers) {
 	rule, granted, denier := s.verdict(q, s.vocabulary().grant(action))
 	switch {
-	case denier != noNode:
-		return Decision{Reason: Undetermined, Open: s.names(denier) & q.open}
+	case granted != grantNone:
+		return Granted, rule, 0
 	case rule == noNode:
-		return Decision{Reason: NoRule}
-	case granted == grantNone:
-		return Decision{Reason: NotGranted, Rule: Rule{s, rule}}
+		return NoRule, rule, 0
+	case denier != noNode:
+		return Undetermined, noNode, s.names(denier) & q.open
 	}
-	return Decision{Allowed: true, Reason: Granted, Rule: Rule{s, rule}}
+	return NotGranted, rule, 0
 }
 
 // verdict returns the rule that decides, or noNode, and which of the permissions that
@@ -228,7 +284,7 @@ func (s *ruleset) decider(q *question) uint32 {
 		if ranksAllAny.has(r) {
 			return s.order[s.start[r]]
 		}
-		if rule, _ := s.find(q.key(r), r, &q.names); rule != noNode {
+		if rule, _, _ := s.find(r, &q.names); rule != noNode {
 			return rule
 		}
 	}
@@ -250,7 +306,7 @@ func (q *question) ask(action Permission, t *Target) bool {
 	if action == "" || !q.target(t) {
 		return false
 	}
-	if q.depth == KindIntegration && action == CredentialWrite || q.depth == KindCredential && action == ConfigWrite {
+	if action == CredentialWrite && q.depth == KindIntegration || action == ConfigWrite && q.depth == KindCredential {
 		q.descend()
 	}
 	return true
@@ -261,86 +317,81 @@ func (q *question) ask(action Permission, t *Target) bool {
 func (q *question) target(t *Target) bool {
 	credential := t.CredentialID != "" || t.CredentialExternalID != ""
 	configuration := t.ConfigurationID != "" || t.ConfigurationExternalID != ""
-	if t.Integration == "" {
+	if t.Integration == "" || t.Integration == None || configuration && !credential {
 		q.settle()
-		return !credential && !configuration
-	}
-	if t.Integration == None || !q.take(integrationName, t.Integration) {
-		return false
+		return *t == Target{}
 	}
 	q.depth = KindIntegration
+	seen := q.take(integrationName, t.Integration) &^ hasUpper // which matters in UUIDs alone
 	if credential {
 		q.depth = KindCredential
-		if !q.take(credentialExternalID, t.CredentialExternalID) || !q.take(credentialID, t.CredentialID) {
-			return false
+		if !q.lacks(credentialID, t.CredentialID) {
+			seen |= q.take(credentialID, t.CredentialID)
+		}
+		if !q.lacks(credentialExternalID, t.CredentialExternalID) {
+			seen |= q.take(credentialExternalID, t.CredentialExternalID) &^ hasUpper
 		}
 	}
 	if configuration {
 		q.depth = KindConfiguration
-		if !credential || !q.take(configurationExternalID, t.ConfigurationExternalID) || !q.take(configurationID, t.ConfigurationID) {
-			return false
+		if !q.lacks(configurationID, t.ConfigurationID) {
+			seen |= q.take(configurationID, t.ConfigurationID)
+		}
+		if !q.lacks(configurationExternalID, t.ConfigurationExternalID) {
+			seen |= q.take(configurationExternalID, t.ConfigurationExternalID) &^ hasUpper
 		}
 	}
 	q.settle()
+	return seen == 0 || q.judge()
+}
+
+// lacks reports whether an identifier, at a level that is named, is open or none.
+func (q *question) lacks(id identifier, value string) bool {
+	if value == "" {
+		q.open |= 1 << id
+		return true
+	}
+	return value == None
+}
+
+// take takes an identifier, and returns its texture.
+func (q *question) take(id identifier, value string) texture {
+	q.given |= 1 << id
+	return q.put(id, value, 0)
+}
+
+// judge reports whether the names that are given are good, and finds the UUIDs that have
+// capitals.
+func (q *question) judge() bool {
+	for id := range identifiers {
+		if !q.given.has(id) {
+			continue
+		}
+		name := q.text[id]
+		t := q.put(id, name, 0)
+		if t&odd != 0 && id.check(name) != "" || t&beginsE != 0 && id.beginsExt(name) {
+			return false
+		}
+		if t&hasUpper != 0 && id.isObjectID() && isUUID(name) {
+			q.upper |= 1 << id
+			q.put(id, name, bit5)
+		}
+	}
 	return true
 }
 
-// take takes an identifier at a level that is named, and reports whether it is good.
-func (q *question) take(id identifier, value string) bool {
-	switch value {
-	case "":
-		q.open |= 1 << id
-		return true
-	case None:
-		return true
-	}
-	t := scan(value)
-	if !id.isGood(value, &t) {
-		return false
-	}
-	if id.isObjectID() && t.hasUpper() && isUUID(value) {
-		q.upper |= 1 << id
-	}
-	q.given |= 1 << id
-	q.text[id] = value
-	return true
+// identifiersTo has the identifiers of each level and those above it.
+var identifiersTo = [...]Identifiers{
+	0, 1<<credentialExternalID - 1, 1<<configurationExternalID - 1, 1<<identifiers - 1,
 }
 
 // settle finds the ranks, once the rest has been taken.
 func (q *question) settle() {
 	q.ranks = ranksOf(q.depth, q.given)
-	q.possible = ranksOf(q.depth, q.given|q.open)
-}
-
-// ranksOf returns the ranks of the rules that can apply to a target of a depth of which
-// these identifiers are known.
-func ranksOf(depth Kind, known Identifiers) ranks {
-	if depth == 0 {
-		return 1 // integration:* (SPEC 4.2)
+	q.possible = q.ranks
+	if q.open != 0 {
+		q.possible = ranksOf(q.depth, q.given|q.open)
 	}
-	integration, credential, configuration := ranksAnyIntegration, ranksCredential, ranksConfiguration
-	if known.has(integrationName) {
-		integration |= ranksNamedIntegration
-	}
-	if depth >= KindCredential {
-		credential |= ranksCredential << (2 * formAny)
-		if known.has(credentialExternalID) {
-			credential |= ranksCredential << (2 * formExternal)
-		}
-		if known.has(credentialID) {
-			credential |= ranksCredential << (2 * formID)
-		}
-	}
-	if depth >= KindConfiguration {
-		configuration |= ranksConfiguration << (8 * formAny)
-		if known.has(configurationExternalID) {
-			configuration |= ranksConfiguration << (8 * formExternal)
-		}
-		if known.has(configurationID) {
-			configuration |= ranksConfiguration << (8 * formID)
-		}
-	}
-	return integration & credential & configuration
 }
 
 // descend turns a question about an integration or a credential into one about what is
@@ -392,7 +443,7 @@ func (s *ruleset) fits(number uint32, q *question, free Identifiers) bool {
 func (s *ruleset) fill(q *question, number uint32) {
 	for ; number != noNode; number = s.nodes[number].parent {
 		if n := &s.nodes[number]; n.id < identifiers && !q.given.has(n.id) {
-			q.set(n.id, s.name(n))
+			q.put(n.id, s.name(n), 0)
 			q.given |= 1 << n.id
 		}
 	}
@@ -405,18 +456,22 @@ func (s *ruleset) fill(q *question, number uint32) {
 // for a nil or zero policy.
 //
 // Its time grows with the rules of the policy that are deeper than the target and grant
-// something, where the target itself has nothing allowed.
+// something, where the target itself has nothing allowed. For an intersection it can
+// grow with the product of those of the parts.
 func (p *Policy) Visible(target Target) bool {
 	s := p.ruleset()
 	var q question
-	if s == nil || !q.target(&target) {
+	if !q.target(&target) {
 		return false
-	}
-	if s == &unrestricted {
-		return true
 	}
 	q.open = 0
 	q.settle()
+	switch {
+	case s == &unrestricted:
+		return true
+	case s == nil:
+		return p != nil && p.parts != nil && p.parts.visible(&q)
+	}
 	if s.shows(&q) {
 		return true
 	}
@@ -427,7 +482,7 @@ func (p *Policy) Visible(target Target) bool {
 	for left := s.granting & below; left != 0; left = left.butHighest() {
 		r := left.highest()
 		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if s.nodes[m].grant == grantNone || !s.fits(m, &q, identifiersBelow(q.depth)) {
+			if s.nodes[m].grant == grantNone || !s.fits(m, &q, ^identifiersTo[q.depth]) {
 				continue
 			}
 			lower := q
@@ -460,17 +515,4 @@ func (s *ruleset) shows(q *question) bool {
 	created.descend()
 	rule = s.decider(&created)
 	return rule != noNode && s.nodes[rule].grant&creation != grantNone
-}
-
-// identifiersBelow returns those of the levels below one.
-func identifiersBelow(depth Kind) Identifiers {
-	switch depth {
-	case 0:
-		return 1<<identifiers - 1
-	case KindIntegration:
-		return 1<<identifiers - 1<<credentialExternalID
-	case KindCredential:
-		return 1<<identifiers - 1<<configurationExternalID
-	}
-	return 0
 }

@@ -1,16 +1,15 @@
 package permissions
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"strings"
 )
 
 // A ruleset is the rules of one claim, indexed.
 type ruleset struct {
-	policy    Policy      // the Policy of this ruleset, allocated with it
-	text      string      // of the claim
-	respelled []string    // names that do not stand in text as they compare
+	policy    Policy // the Policy of this ruleset, allocated with it
+	text      string // of the claim
+	respelled []respelling
 	declared  *vocabulary // nil if there is none
 	nodes     []node      // the scopes of the claim, in the order of the text
 
@@ -29,20 +28,27 @@ type ruleset struct {
 	holds    [maxRank + 1]grant // for each rank, what all its rules grant
 }
 
+// A respelling is of a key with escapes in it, or a UUID with capitals.
+type respelling struct {
+	name string // as it compares
+	key  uint32 // where the key begins in text, behind the quote
+}
+
 // A node is a scope of a claim: a rule, or the holder of a nested map.
 type node struct {
 	grant  grant
-	key    uint32     // where its key begins in text, behind the quote
-	name   uint32     // the length of its name in text, or its number in respelled
+	at     uint32     // where its name begins in text
+	size   uint32     // of its name, or the name's number in respelled, marked as such
 	parent uint32     // the scope that holds it, or noNode
 	id     identifier // what it names, or its wildcard
-	rank   rank
-	rule   bool // not a holder
+	rank   rank       // or holderRank, if it is no rule
 }
 
 const (
 	noNode    = 1<<32 - 1
-	respelled = 1 << 31 // marks a name that is in respelled
+	respelled = 1 << 31 // marks the number of a name in respelled
+
+	holderRank rank = maxRank + 1
 
 	maxNodes = 1<<24 - 1 // a node's number plus one has 24 bits
 )
@@ -97,17 +103,27 @@ func (r rank) kind() Kind {
 // A set of ranks has a bit for each.
 type ranks uint32
 
-// The ranks by what they have at a level.
 const (
-	ranksAnyIntegration   ranks = 0x55555555
-	ranksNamedIntegration ranks = 0xaaaaaaaa
-	ranksCredential       ranks = 0x03030303 // shifted by twice the form
-	ranksConfiguration    ranks = 0x000000ff // shifted by eight times the form
-
 	// ranksAllAny are those without a name: at most one rule each.
 	ranksAllAny ranks = 1<<0 | 1<<(rank(formAny)<<shiftCredential) |
 		1<<(rank(formAny)<<shiftConfiguration|rank(formAny)<<shiftCredential)
 )
+
+// The ranks that can apply to a target, by how deep it is and by what is known of it: at a
+// level nothing, the external ID, the ID, or both.
+var (
+	ranksByDepth         = [4]ranks{0x00000001, 0x00000003, 0x000000ff, 0xffffffff} // none but integration:* to the user (SPEC 4.2)
+	ranksByIntegration   = [2]ranks{0x55555555, 0xffffffff}
+	ranksByCredential    = [4]ranks{0x0f0f0f0f, 0x3f3f3f3f, 0xcfcfcfcf, 0xffffffff}
+	ranksByConfiguration = [4]ranks{0x0000ffff, 0x00ffffff, 0xff00ffff, 0xffffffff}
+)
+
+// ranksOf returns the ranks of the rules that can apply to a target of a depth of which
+// these identifiers are known.
+func ranksOf(depth Kind, known Identifiers) ranks {
+	return ranksByDepth[depth&3] & ranksByIntegration[known&1] &
+		ranksByCredential[known>>credentialExternalID&3] & ranksByConfiguration[known>>configurationExternalID&3]
+}
 
 func (s ranks) has(r rank) bool { return s>>r&1 != 0 }
 
@@ -117,61 +133,26 @@ func (s ranks) highest() rank { return rank(bits.Len32(uint32(s)) - 1) }
 // butHighest returns the set without its most specific rank.
 func (s ranks) butHighest() ranks { return s &^ (1 << s.highest()) }
 
-// names is what a path or a target names: a value for each identifier that matters,
-// as it compares. Which ones matter, a rank says.
+// names is what a path or a target names: for each identifier that matters the name and
+// its hash. Which ones matter, a rank says.
 type names struct {
 	text  [identifiers]string
-	hash  [identifiers]uint64 // 0 where it was not needed so far
-	upper Identifiers         // those that are UUIDs and may have capitals in them
-}
-
-func (n *names) set(id identifier, name string) {
-	n.text[id], n.hash[id] = name, 0
+	hash  [identifiers]uint64
+	upper Identifiers // those that are UUIDs with capitals in them
 }
 
 // is reports whether identifier id is name, which is as it compares.
 func (n *names) is(id identifier, name string) bool {
-	return n.text[id] == name || n.upper.has(id) && strings.EqualFold(n.text[id], name)
+	return n.text[id] == name || n.isUpper(id, name)
 }
 
-// seed makes it impossible to write names that collide.
-var seed = maphash.MakeSeed()
-
-func (n *names) hashOf(id identifier) uint64 {
-	if n.hash[id] == 0 {
-		if n.upper.has(id) {
-			var lower [36]byte
-			for i := range lower {
-				lower[i] = n.text[id][i] | 0x20 // a hyphen has that bit, and so do digits
-			}
-			n.hash[id] = maphash.Bytes(seed, lower[:])
-		} else {
-			n.hash[id] = maphash.String(seed, n.text[id])
-		}
-	}
-	return n.hash[id]
+// isUpper reports whether identifier id is name in capitals, a UUID.
+func (n *names) isUpper(id identifier, name string) bool {
+	return n.upper.has(id) && strings.EqualFold(n.text[id], name)
 }
 
-// key returns the key of the path of rank r with these names.
-func (n *names) key(r rank) uint64 {
-	key := uint64(r)
-	if r&rankIntegration != 0 {
-		key += n.hashOf(integrationName)
-	}
-	if form := r.credential(); form > formAny {
-		key = mix(key) + n.hashOf(identifier(form)-1)
-	}
-	if form := r.configuration(); form > formAny {
-		key = mix(key) + n.hashOf(identifier(form)+1)
-	}
-	return mix(key)
-}
-
-// mix spreads the bits of x. It is a bijection.
-func mix(x uint64) uint64 {
-	x *= 0x9e3779b97f4a7c15
-	return x ^ x>>32
-}
+// spread is an odd number with its bits spread, to multiply hashes with.
+const spread = 0x9e3779b97f4a7c15
 
 // newRuleset returns a ruleset with room for that many scopes.
 func newRuleset(text string, room int) *ruleset {
@@ -192,56 +173,70 @@ func (s *ruleset) vocabulary() vocabulary {
 // slot returns where the search for a key begins, and what its slots are marked with.
 // The table is at most half full.
 func (s *ruleset) slot(key uint64) (i int, mark uint32) {
+	key *= spread
 	hi, _ := bits.Mul64(key, uint64(len(s.slots)))
-	return int(hi), uint32(key) << 24
+	return int(hi), uint32(key>>32) << 24
 }
 
-// find returns the rule of rank r whose path has these names, or noNode and the slot
-// that it would have.
-func (s *ruleset) find(key uint64, r rank, names *names) (number uint32, slot int) {
-	i, mark := s.slot(key)
-	for ; s.slots[i] != 0; i++ {
-		if v := s.slots[i]; v&^maxNodes == mark {
-			if n := &s.nodes[v&maxNodes-1]; n.rank == r && n.rule && s.matches(n, names) {
-				return v&maxNodes - 1, i
+// behind returns the slot behind another.
+func (s *ruleset) behind(slot int) int {
+	if slot++; slot < len(s.slots) {
+		return slot
+	}
+	return 0
+}
+
+// find returns the rule of rank r whose path has these names, or noNode; and its key, and
+// the slot that it has or would have.
+func (s *ruleset) find(r rank, names *names) (number uint32, key uint64, slot int) {
+	key = uint64(r)
+	if r&rankIntegration != 0 {
+		key += names.hash[integrationName]
+	}
+	if form := r.credential(); form > formAny {
+		key = key*spread + names.hash[identifier(form)-1]
+	}
+	if form := r.configuration(); form > formAny {
+		key = key*spread + names.hash[identifier(form)+1]
+	}
+	slot, mark := s.slot(key)
+probe:
+	for ; s.slots[slot] != 0; slot = s.behind(slot) {
+		if v := s.slots[slot]; v&^maxNodes == mark {
+			number = v&maxNodes - 1
+			n := &s.nodes[number]
+			if n.rank != r {
+				continue
+			}
+			for {
+				if id := n.id; id < identifiers {
+					name := s.name(n)
+					if name != names.text[id] && (names.upper == 0 || !names.isUpper(id, name)) {
+						continue probe
+					}
+				}
+				if n.parent == noNode {
+					return number, key, slot
+				}
+				n = &s.nodes[n.parent]
 			}
 		}
-		if i == len(s.slots)-1 {
-			i = -1
-		}
 	}
-	return noNode, i
-}
-
-// matches reports whether n and the scopes that hold it name just what names does.
-func (s *ruleset) matches(n *node, names *names) bool {
-	for {
-		if n.id < identifiers && !names.is(n.id, s.name(n)) {
-			return false
-		}
-		if n.parent == noNode {
-			return true
-		}
-		n = &s.nodes[n.parent]
-	}
+	return noNode, key, slot
 }
 
 // name returns the name of n as it compares; "" for a wildcard.
 func (s *ruleset) name(n *node) string {
-	if n.name&respelled != 0 {
-		return s.respelled[n.name&^respelled]
+	if n.size&respelled != 0 {
+		return s.respelled[n.size&^respelled].name
 	}
-	if n.id >= identifiers {
-		return ""
-	}
-	at := n.key + uint32(len(scopePrefix[n.id]))
-	return s.text[at : at+n.name]
+	return s.text[n.at : n.at+n.size]
 }
 
 // spelling returns the name of a node as the claim spells it.
 func (s *ruleset) spelling(number uint32) string {
 	n := &s.nodes[number]
-	if n.name&respelled == 0 {
+	if n.size&respelled == 0 || n.id >= identifiers {
 		return s.name(n)
 	}
 	return s.keyText(n)[len(scopePrefix[n.id]):]
@@ -249,9 +244,13 @@ func (s *ruleset) spelling(number uint32) string {
 
 // keyText returns the key of n as the claim spells it.
 func (s *ruleset) keyText(n *node) string {
-	at := scanner{text: s.text, i: int(n.key) - 1}
-	key, _ := at.str()
-	return key
+	key := n.at - uint32(len(scopePrefix[n.id]))
+	if n.size&respelled != 0 {
+		key = s.respelled[n.size&^respelled].key
+	}
+	at := scanner{text: s.text, i: int(key) - 1}
+	text, _ := at.str()
+	return text
 }
 
 // pointer returns the JSON Pointer to a node, "" for noNode.
@@ -264,34 +263,31 @@ func (s *ruleset) pointer(number uint32) string {
 }
 
 // add adds a node under a key, in the slot that find or findHolder gave.
-func (s *ruleset) add(n *node, key uint64, slot int) {
-	s.nodes = append(s.nodes, *n)
+func (s *ruleset) add(n node, key uint64, slot int) {
+	s.nodes = append(s.nodes, n)
 	_, mark := s.slot(key)
 	s.slots[slot] = mark | uint32(len(s.nodes))
 }
 
-// findHolder returns the node that holds a map and stands where n does, spelled so, or
-// noNode and the slot it would have.
-func (s *ruleset) findHolder(n *node, spelling string) (number uint32, key uint64, slot int) {
-	key = mix(mix(maphash.String(seed, spelling)+uint64(n.id)) + uint64(n.parent))
-	i, mark := s.slot(key)
-	for ; s.slots[i] != 0; i++ {
-		if v := s.slots[i]; v&^maxNodes == mark {
+// findHolder returns the holder inside parent that is spelled so, or noNode; and its key,
+// and the slot that it has or would have. The hash is that of the spelling.
+func (s *ruleset) findHolder(parent uint32, id identifier, spelling string, hash uint64) (number uint32, key uint64, slot int) {
+	key = (hash+uint64(id))*spread + uint64(parent)
+	slot, mark := s.slot(key)
+	for ; s.slots[slot] != 0; slot = s.behind(slot) {
+		if v := s.slots[slot]; v&^maxNodes == mark {
 			number = v&maxNodes - 1
 			m := &s.nodes[number]
-			if !m.rule && m.id == n.id && m.parent == n.parent && s.spelling(number) == spelling {
-				return number, key, i
+			if m.rank == holderRank && m.id == id && m.parent == parent && s.spelling(number) == spelling {
+				return number, key, slot
 			}
 		}
-		if i == len(s.slots)-1 {
-			i = -1
-		}
 	}
-	return noNode, key, i
+	return noNode, key, slot
 }
 
-func (s *ruleset) isHolder(n *node, spelling string) bool {
-	number, _, _ := s.findHolder(n, spelling)
+func (s *ruleset) isHolder(parent uint32, id identifier, spelling string, hash uint64) bool {
+	number, _, _ := s.findHolder(parent, id, spelling, hash)
 	return number != noNode
 }
 
@@ -302,7 +298,7 @@ func (s *ruleset) arrange() {
 		s.holds[i] = grantAll
 	}
 	for i := range s.nodes {
-		if n := &s.nodes[i]; n.rule {
+		if n := &s.nodes[i]; n.rank != holderRank {
 			count[n.rank+1]++
 			s.ranks |= 1 << n.rank
 			s.holds[n.rank] &= n.grant
@@ -317,7 +313,7 @@ func (s *ruleset) arrange() {
 	s.start = count
 	s.order = s.order[:count[maxRank+1]]
 	for i := range s.nodes {
-		if n := &s.nodes[i]; n.rule {
+		if n := &s.nodes[i]; n.rank != holderRank {
 			s.order[count[n.rank]] = uint32(i)
 			count[n.rank]++
 		}

@@ -139,16 +139,18 @@ const (
 	credentialID
 	configurationExternalID
 	configurationID
-	identifiers // how many there are
 
 	anyIntegration
 	anyCredential
 	anyConfiguration
+
+	identifiers = anyIntegration // how many there are
 )
 
-// scopePrefix is what stands before the name in a scope that names something so.
-var scopePrefix = [identifiers]string{
+// scopePrefix is what stands in a scope before the name or the wildcard.
+var scopePrefix = [...]string{
 	"integration:", "credential:ext:", "credential:", "configuration:ext:", "configuration:",
+	"integration:", "credential:", "configuration:",
 }
 
 func (id identifier) kind() Kind {
@@ -214,47 +216,69 @@ func scopeProblem(text string) (problem, remedy string) {
 	return problem, remedy
 }
 
+// isScope reports whether a text is a scope.
+func isScope(text string) bool {
+	id, name, ok := splitScope(text)
+	return ok && (id >= identifiers || id.check(name) == "")
+}
+
+func didYouMean(text string) string { return "did you mean " + quote(text) + "?" }
+
 // unknownKind explains a text that begins with no kind of scope.
 func unknownKind(text string) (problem, remedy string) {
 	kind, rest, colon := strings.Cut(text, ":")
-	kinds := []string{"integration", "credential", "configuration"}
-	meant := nearest(kind, kinds)
-	if meant == "" {
-		for _, k := range kinds {
-			if short := strings.ToLower(kind); len(short) >= 3 && strings.HasPrefix(k, short) {
-				meant = k
-			}
-		}
-	}
+	meant := nearestKind(kind)
 	switch {
 	case !colon && meant != "":
-		return "is no scope: it has no colon", "did you mean " + quote(meant+":*") + "?"
+		return "is no scope: it has no colon", didYouMean(meant + ":*")
 	case !colon:
 		return "is no scope: it has no colon", "scopes look like integration:NAME, credential:ID or configuration:ext:ID"
-	case meant != "":
-		return "is no scope: its kind is unknown", "did you mean " + quote(meant+":"+rest) + "?"
+	case meant != "" && isScope(meant+":"+rest):
+		return "is no scope: its kind is unknown", didYouMean(meant + ":" + rest)
 	}
 	return "is no scope: its kind is unknown", "the kinds are integration, credential and configuration"
 }
 
+// nearestKind returns the kind that a word was probably meant to be, or "". People
+// shorten the kinds, config most of all.
+func nearestKind(word string) string {
+	kinds := []string{"integration", "credential", "configuration"}
+	if meant := nearest(word, kinds); meant != "" {
+		return meant
+	}
+	short := strings.TrimSuffix(strings.ToLower(word), "s")
+	for _, kind := range kinds {
+		if len(short) >= 3 && strings.HasPrefix(kind, short) {
+			return kind
+		}
+	}
+	return ""
+}
+
 // scopeRemedy says what a name that is forbidden in a scope was probably meant to be.
 func scopeRemedy(id identifier, name string) string {
-	prefix := scopePrefix[id]
+	kind := id.kind().String()
+	marked := strings.EqualFold(name, "ext") || hasExtPrefix(name)
+	meant := scopePrefix[id] + strings.TrimFunc(name, isWhiteSpace)
+	if id.isObjectID() && hasExtPrefix(name) {
+		meant = kind + ":ext:" + strings.TrimFunc(name[len("ext:"):], isWhiteSpace)
+	}
 	switch {
-	case name == "":
-		return "did you mean " + quote(id.kind().String()+":*") + "?"
-	case strings.TrimFunc(name, isWhiteSpace) != name && id.check(strings.TrimFunc(name, isWhiteSpace)) == "":
-		return "did you mean " + quote(prefix+strings.TrimFunc(name, isWhiteSpace)) + "?"
-	case id != integrationName && hasExtPrefix(name) && len(name) > len("ext:"):
-		return "did you mean " + quote(id.kind().String()+":ext:"+name[len("ext:"):]) + "?"
+	case name == "" && id.form() == formID:
+		return didYouMean(kind + ":*")
+	case isScope(meant):
+		return didYouMean(meant)
 	case strings.Contains(name, "*"):
-		return "there are no patterns but " + id.kind().String() + ":*"
+		return "there are no patterns but " + kind + ":*"
+	case marked && id == integrationName:
+		return "an integration has a name, and no external ID"
+	case marked || name == "":
+		return "the external ID itself stands behind " + kind + ":ext:"
 	}
 	return ""
 }
 
 // check says what SPEC 2.4 finds wrong with a name, ID or external ID; "" is nothing.
-// It is the whole rule, and slow: whoever is in a hurry asks plain first.
 func (id identifier) check(name string) string {
 	switch {
 	case name == "":
@@ -265,18 +289,29 @@ func (id identifier) check(name string) string {
 		return "holds U+FFFD, the replacement character"
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "holds a control character"
-	case strings.TrimFunc(name, isWhiteSpace) != name:
+	case beginsOrEndsWithSpace(name):
 		return "begins or ends with white space"
 	case id.form() == formExternal:
 		if name == "*" {
 			return "has * for an external ID"
 		}
-	case strings.Contains(name, "*"):
+	case strings.IndexByte(name, '*') >= 0:
 		return "holds a *, which only stands alone"
-	case strings.EqualFold(name, "ext"), hasExtPrefix(name):
+	case id.beginsExt(name):
 		return "begins with ext, which marks an external ID"
 	}
 	return ""
+}
+
+// beginsExt reports whether a name or an ID is ext or begins with ext:, in any case.
+func (id identifier) beginsExt(name string) bool {
+	return id.form() == formID && (strings.EqualFold(name, "ext") || hasExtPrefix(name))
+}
+
+func beginsOrEndsWithSpace(name string) bool {
+	first, _ := utf8.DecodeRuneInString(name)
+	last, _ := utf8.DecodeLastRuneInString(name)
+	return isWhiteSpace(first) || isWhiteSpace(last)
 }
 
 func isWhiteSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }

@@ -29,25 +29,50 @@ type Verifier struct {
 // the verifier reads the permissions claim.
 type VerifierOption interface{ applyVerifier(*verifierOptions) }
 
-type verifierOptions struct {
-	keys     []*rsa.PublicKey
-	keyfunc  jwt.Keyfunc
+// A TokenOption changes how a [Verifier] or a [Signer] works, so that both can be told the
+// same.
+type TokenOption interface {
+	VerifierOption
+	SignerOption
+}
+
+// tokenOptions are those that a Verifier and a Signer have in common.
+type tokenOptions struct {
 	audience string
-	leeway   time.Duration
 	clock    func() time.Time
 	maxToken int
+	errs     []error
+}
+
+func newTokenOptions(projectID string) tokenOptions {
+	o := tokenOptions{clock: time.Now, maxToken: defaultMaxTokenSize}
+	if projectID != "" {
+		o.audience = audienceOf(projectID)
+	}
+	return o
+}
+
+type tokenOption func(*tokenOptions)
+
+func (o tokenOption) applyVerifier(v *verifierOptions) { o(&v.tokenOptions) }
+func (o tokenOption) applySigner(s *signerOptions)     { o(&s.tokenOptions) }
+
+func (o *tokenOptions) refuse(option, problem string) {
+	o.errs = append(o.errs, errors.New("permissions: "+option+": "+problem))
+}
+
+type verifierOptions struct {
+	tokenOptions
+	keys     []*rsa.PublicKey
+	keyfunc  jwt.Keyfunc
+	leeway   time.Duration
 	required bool
 	parse    parseOptions
-	errs     []error
 }
 
 type verifierOption func(*verifierOptions)
 
 func (o verifierOption) applyVerifier(v *verifierOptions) { o(v) }
-
-func (v *verifierOptions) refuse(option, problem string) {
-	v.errs = append(v.errs, errors.New("permissions: "+option+": "+problem))
-}
 
 // The defaults of a Verifier, and the bounds of its options.
 const (
@@ -77,14 +102,14 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 	})
 }
 
-// WithAudience replaces the audience that a token must have, for a self-hosted Paragon.
-// It is useparagon.com/PROJECT_ID otherwise.
-func WithAudience(audience string) VerifierOption {
-	return verifierOption(func(v *verifierOptions) {
+// WithAudience replaces the audience that a token must have, or is signed with, for a
+// self-hosted Paragon. It is useparagon.com/PROJECT_ID otherwise.
+func WithAudience(audience string) TokenOption {
+	return tokenOption(func(o *tokenOptions) {
 		if audience == "" {
-			v.refuse("WithAudience", "the audience is empty")
+			o.refuse("WithAudience", "the audience is empty")
 		}
-		v.audience = audience
+		o.audience = audience
 	})
 }
 
@@ -99,24 +124,27 @@ func WithLeeway(leeway time.Duration) VerifierOption {
 	})
 }
 
-// WithClock sets the clock that tokens are checked against: [time.Now] otherwise.
-func WithClock(now func() time.Time) VerifierOption {
-	return verifierOption(func(v *verifierOptions) {
+// WithClock sets the clock that tokens are checked against or dated by: [time.Now]
+// otherwise. Any number of goroutines call it, if they share the [Verifier] or [Signer].
+func WithClock(now func() time.Time) TokenOption {
+	return tokenOption(func(o *tokenOptions) {
 		if now == nil {
-			v.refuse("WithClock", "the function is nil")
+			o.refuse("WithClock", "the function is nil")
 		}
-		v.clock = now
+		o.clock = now
 	})
 }
 
-// WithMaxTokenSize sets how many bytes a token may have: 64 KiB otherwise. A longer one
-// is refused before it is decoded.
-func WithMaxTokenSize(bytes int) VerifierOption {
-	return verifierOption(func(v *verifierOptions) {
+// WithMaxTokenSize sets how many bytes a token may have: 64 KiB otherwise. A [Verifier]
+// refuses a longer one before it is decoded, and a [Signer] returns an error instead of it.
+// What carries the token often bounds it too: headers overflow somewhere between 4 and
+// 16 KiB.
+func WithMaxTokenSize(bytes int) TokenOption {
+	return tokenOption(func(o *tokenOptions) {
 		if bytes <= 0 {
-			v.refuse("WithMaxTokenSize", "the size is not above 0")
+			o.refuse("WithMaxTokenSize", "the size is not above 0")
 		}
-		v.maxToken = bytes
+		o.maxToken = bytes
 	})
 }
 
@@ -132,10 +160,7 @@ func RequireClaim() VerifierOption {
 //
 // An error says what is missing, or which option is wrong. Keys need 2048 bits or more.
 func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (*Verifier, error) {
-	v := verifierOptions{leeway: defaultLeeway, clock: time.Now, maxToken: defaultMaxTokenSize}
-	if projectID != "" {
-		v.audience = audienceOf(projectID)
-	}
+	v := verifierOptions{tokenOptions: newTokenOptions(projectID), leeway: defaultLeeway}
 	if key != nil {
 		v.keys = append(v.keys, key)
 	}
