@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/connectperms/permissions"
@@ -124,28 +126,134 @@ func (c *conformanceCase) answer(t *testing.T, p *permissions.Policy) {
 	}
 }
 
-func TestConformanceParse(t *testing.T) {
-	for _, c := range conformanceCases(t) {
-		t.Run(c.Name, func(t *testing.T) {
-			p, err := permissions.Parse([]byte(c.Claim))
-			if c.Error != "" {
-				require.Nil(t, p)
-				require.ErrorIs(t, err, permissions.ErrClaim)
-				require.Equal(t, c.Error, kindOf(t, err))
-				var parse *permissions.ParseError
-				require.ErrorAs(t, err, &parse)
-				require.Equal(t, c.Pointer, parse.Pointer)
-				return
+// The ways into the library. Each reads the claim of a case.
+var conformanceEntries = map[string]func(t *testing.T, c conformanceCase) (p *permissions.Policy, err error){
+	"Parse": func(_ *testing.T, c conformanceCase) (*permissions.Policy, error) {
+		return permissions.Parse([]byte(c.Claim))
+	},
+	"MustParse": func(_ *testing.T, c conformanceCase) (p *permissions.Policy, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = r.(error)
 			}
-			require.NoError(t, err)
-			c.answer(t, p)
+		}()
+		return permissions.MustParse(c.Claim), nil
+	},
+	"UnmarshalJSON": func(_ *testing.T, c conformanceCase) (*permissions.Policy, error) {
+		var p permissions.Policy
+		if err := p.UnmarshalJSON([]byte(c.Claim)); err != nil {
+			return nil, err
+		}
+		return &p, nil
+	},
+	"Verify": func(t *testing.T, c conformanceCase) (*permissions.Policy, error) {
+		claims, err := newTestVerifier(t).Verify(signPayload(t, payloadWith(c.Claim)))
+		if err != nil {
+			require.Nil(t, claims)
+			return nil, err
+		}
+		return claims.Policy, nil
+	},
+	"ParseWithClaims": func(t *testing.T, c conformanceCase) (*permissions.Policy, error) {
+		claims := new(permissions.Claims)
+		_, err := jwt.ParseWithClaims(signPayload(t, payloadWith(c.Claim)), claims, projectKeyfunc,
+			jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(testClock))
+		if err != nil {
+			require.Nil(t, claims.Policy)
+			return nil, err
+		}
+		return claims.Policy, nil
+	},
+	"FromValue": func(t *testing.T, c conformanceCase) (*permissions.Policy, error) {
+		var value any
+		require.NoError(t, json.Unmarshal([]byte(c.Claim), &value))
+		return permissions.FromValue(value)
+	},
+}
 
-			// The claim is a value like any other: it can be encoded and decoded.
-			data, err := json.Marshal(p)
-			require.NoError(t, err)
-			var again permissions.Policy
-			require.NoError(t, json.Unmarshal(data, &again), "%s", data)
-			c.answer(t, &again)
+func TestConformance(t *testing.T) {
+	for entry, read := range conformanceEntries {
+		t.Run(entry, func(t *testing.T) {
+			count := 0
+			for _, c := range conformanceCases(t) {
+				if entry == "FromValue" && onlyTextShows(c.Claim) {
+					continue
+				}
+				count++
+				t.Run(c.Name, func(t *testing.T) {
+					p, err := read(t, c)
+					if c.Error != "" {
+						require.Nil(t, p)
+						c.requireRefusal(t, entry, err)
+						return
+					}
+					require.NoError(t, err)
+					c.answer(t, p)
+
+					// The claim is a value like any other: it can be encoded and decoded.
+					data, err := json.Marshal(p)
+					require.NoError(t, err)
+					var again permissions.Policy
+					require.NoError(t, json.Unmarshal(data, &again), "%s", data)
+					require.Equal(t, ruleTexts(p), ruleTexts(&again))
+					c.answer(t, &again)
+				})
+			}
+			require.Greater(t, count, 200, "most cases say something about every way in")
 		})
+	}
+}
+
+// requireRefusal requires the error that a case says.
+func (c *conformanceCase) requireRefusal(t *testing.T, entry string, err error) {
+	t.Helper()
+	if entry == "Verify" || entry == "ParseWithClaims" {
+		require.ErrorIs(t, err, jwt.ErrTokenMalformed)
+		if !json.Valid([]byte(c.Claim)) {
+			return // nor is the claims set well-formed, and so there is no claim in it
+		}
+		require.ErrorIs(t, err, permissions.ErrToken)
+	}
+	require.ErrorIs(t, err, permissions.ErrClaim)
+	var parse *permissions.ParseError
+	require.ErrorAs(t, err, &parse)
+	kind, pointer := c.Error, c.Pointer
+	if entry == "FromValue" {
+		// A map has no order. It is read as the text would be that has its keys in the
+		// order of their bytes, and where there are two mistakes another may come first.
+		var value any
+		require.NoError(t, json.Unmarshal([]byte(c.Claim), &value))
+		_, sorted := permissions.Parse([]byte(encode(value)))
+		var first *permissions.ParseError
+		require.ErrorAs(t, sorted, &first)
+		kind, pointer = kindOf(t, sorted), first.Pointer
+		require.Equal(t, -1, parse.Offset)
+	}
+	require.Equal(t, kind, kindOf(t, err))
+	require.Equal(t, pointer, parse.Pointer)
+}
+
+// onlyTextShows reports whether decoding a claim loses what the case is about: it is no
+// JSON, or has a repeated name in it.
+func onlyTextShows(claim string) bool {
+	var value any
+	return json.Unmarshal([]byte(claim), &value) != nil || countTokens(claim) != countTokens(encode(value))
+}
+
+func encode(value any) string {
+	data, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func countTokens(text string) (n int) {
+	d := json.NewDecoder(strings.NewReader(text))
+	for {
+		if _, err := d.Token(); err != nil {
+			return n
+		}
+		n++
 	}
 }

@@ -6,7 +6,8 @@
 // "whatever" or "anything" is tried out, one case after the other.
 //
 // The files follow SPEC.md: scope.go is section 2, target.go section 3, decide.go section 4, visible.go
-// section 5, and parse.go sections 1 and 6. Section 7, the token, is not covered.
+// section 5, parse.go sections 1 and 6, and claims.go what section 7 says of a claims set. Keys, signatures and
+// clocks are not covered.
 package reference
 
 import "slices"
