@@ -1,0 +1,114 @@
+// Quickstart makes a key and a signed token, verifies the token, and asks what it allows.
+//
+//	go run ./examples/quickstart
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"text/tabwriter"
+
+	"github.com/connectperms/permissions"
+)
+
+const (
+	project = "1f0b7c3e-5c2d-4a57-8d7b-90e2a9c6d311"
+	annas   = "3fa85f64-5717-4562-b3fc-2c963f66afa6" // credentials
+	bens    = "9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f"
+)
+
+// The claim of the token: everybody may send events; in Salesforce, Anna's credential may be
+// used and no other; and whatever belongs to Team A has settings that may be changed.
+const claim = `{
+  "integration:*": ["events"],
+  "integration:salesforce": {
+    "credential:*": false,
+    "credential:` + annas + `": ["proxy-api", "workflows"]
+  },
+  "configuration:ext:Team A": ["settings:write"]
+}`
+
+func main() {
+	log.SetFlags(0)
+	if err := run(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(out io.Writer) error {
+	// Whoever issues tokens has a private key, and signs. A service has the public half of
+	// it, and verifies.
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	signer, err := permissions.NewSigner(project, key)
+	if err != nil {
+		return err
+	}
+	verifier, err := permissions.NewVerifier(project, &key.PublicKey)
+	if err != nil {
+		return err
+	}
+
+	policy, err := permissions.Parse([]byte(claim))
+	if err != nil {
+		return err
+	}
+	token, err := signer.Sign("anna@example.com", policy)
+	if err != nil {
+		return err
+	}
+	claims, err := verifier.Verify(token)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintf(out, "%s has a token with the claim\n\n%s\n\n", claims.Subject, claim)
+	return answer(out, claims.Policy)
+}
+
+// answer prints a table of questions with their answers.
+func answer(out io.Writer, policy *permissions.Policy) error {
+	salesforce := permissions.Target{Integration: "salesforce"}
+	credential := func(id string) permissions.Target {
+		// A target names all that is known of an object. These have no external ID.
+		return permissions.Target{Integration: "salesforce", CredentialID: id, CredentialExternalID: permissions.None}
+	}
+	configuration := func(credentialID, externalID string) permissions.Target {
+		target := credential(credentialID)
+		target.ConfigurationID, target.ConfigurationExternalID = "2f1e", externalID
+		return target
+	}
+
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ACTION\tTARGET\tANSWER\tWHY\tRULE")
+	for _, question := range []struct {
+		action permissions.Permission
+		name   string
+		target permissions.Target
+	}{
+		{permissions.Events, "the user", permissions.Target{}},
+		{permissions.ProxyAPI, "Anna's credential", credential(annas)},
+		{permissions.ProxyAPI, "Ben's credential", credential(bens)},
+		{permissions.CredentialWrite, "Salesforce, to connect a credential", salesforce},
+		{permissions.SettingsRead, "Team A's configuration of Ben's credential", configuration(bens, "Team A")},
+		{permissions.Workflows, "a configuration of Anna's credential", configuration(annas, permissions.None)},
+		{permissions.Workflows, "the same, had nobody looked whose it is", configuration(annas, "")},
+	} {
+		decision := policy.Decide(question.action, question.target)
+		answer, rule := "no", "-"
+		if decision.Allowed {
+			answer = "yes"
+		}
+		if decision.Rule != (permissions.Rule{}) {
+			rule = decision.Rule.String()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", question.action, question.name, answer, decision.Reason, rule)
+	}
+	return table.Flush()
+}
