@@ -1,0 +1,120 @@
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/connectperms/permissions"
+)
+
+// A timed is one line of a table: something to do n times.
+type timed struct {
+	name string
+	run  func(n int)
+}
+
+// sink keeps the compiler from leaving out what is timed.
+var sink struct {
+	count    int
+	value    any
+	err      error
+	decision permissions.Decision
+}
+
+func repeat(answer func() bool) func(n int) {
+	return func(n int) {
+		for range n {
+			if answer() {
+				sink.count++
+			}
+		}
+	}
+}
+
+// pace is how long and how often to measure.
+type pace struct {
+	slice  time.Duration // of one contender at a time
+	rounds int           // each a slice of every contender
+}
+
+// A measurement is what one or more things cost, in ns per operation, one column
+// for each and one row for each round.
+type measurement struct {
+	names  []string
+	rounds [][]float64
+}
+
+// measure runs slices of all in turn, in a new order each round. The machine's
+// speed may change, but seldom within a round, and the least of many rounds saw the
+// best of it.
+func (p pace) measure(all []timed) measurement {
+	m := measurement{}
+	loops := make([]int, len(all))
+	for i, t := range all {
+		m.names = append(m.names, t.name)
+		loops[i] = p.calibrate(t)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range p.rounds {
+		round := make([]float64, len(all))
+		for _, i := range random.Perm(len(all)) {
+			start := time.Now()
+			all[i].run(loops[i])
+			round[i] = float64(time.Since(start).Nanoseconds()) / float64(loops[i])
+		}
+		m.rounds = append(m.rounds, round)
+	}
+	return m
+}
+
+// calibrate finds how often t runs in a slice, and warms its caches.
+func (p pace) calibrate(t timed) int {
+	for n := 1; ; n *= 2 {
+		start := time.Now()
+		t.run(n)
+		if took := time.Since(start); took > p.slice/4 {
+			return max(1, int(float64(n)*float64(p.slice)/float64(took)))
+		}
+	}
+}
+
+func (m measurement) index(name string) int {
+	i := slices.Index(m.names, name)
+	if i < 0 {
+		panic("not measured: " + name)
+	}
+	return i
+}
+
+func (m measurement) has(name string) bool { return slices.Contains(m.names, name) }
+
+func (m measurement) min(name string) float64 {
+	return slices.Min(m.column(name))
+}
+
+func (m measurement) median(name string) float64 { return median(m.column(name)) }
+
+// ratio is that of the minima of a and b, and the median of the ratios that each
+// round saw.
+func (m measurement) ratio(a, b string) (minima, paired float64) {
+	over, under := m.column(a), m.column(b)
+	ratios := make([]float64, len(over))
+	for i := range ratios {
+		ratios[i] = over[i] / under[i]
+	}
+	return slices.Min(over) / slices.Min(under), median(ratios)
+}
+
+func (m measurement) column(name string) []float64 {
+	i, column := m.index(name), make([]float64, len(m.rounds))
+	for r, round := range m.rounds {
+		column[r] = round[i]
+	}
+	return column
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
