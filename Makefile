@@ -1,0 +1,46 @@
+# Each target says behind ## what it does; make help lists them.
+
+FUZZTIME ?= 30s
+SOAKTIME ?= 10m
+
+.DEFAULT_GOAL := help
+.PHONY: help test race lint fuzz soak bench load cover mutate ci
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+test: ## run the tests of the root module
+	go test ./...
+
+race: ## run them with the race detector
+	go test -race ./...
+
+lint: ## gofmt, go vet and staticcheck, in every module
+	@set -e; unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi; \
+	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	(cd tools && go build -o "$$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck); \
+	for module in $$(find . -name go.mod -not -path '*/testdata/*' -exec dirname {} \; | sort); do \
+		echo "$$module"; (cd "$$module" && go vet ./... && "$$tools/staticcheck" ./...); \
+	done
+
+fuzz: ## run every fuzz target for FUZZTIME (30s); it is an error if there is none
+	scripts/fuzz.sh $(FUZZTIME)
+
+soak: ## hold the library against the reference for SOAKTIME (10m)
+	scripts/soak.sh $(SOAKTIME)
+
+bench: ## measure against peers; writes bench/RESULTS.md and a chart
+	cd bench && go run .
+
+load: ## measure the forward-auth server of examples/gateway under concurrent requests
+	cd examples/gateway && go run ./load
+
+cover: ## statement coverage of the root package; less than 98 % is an error
+	scripts/coverage.sh
+
+mutate: ## change the code in small ways; a test must notice each (about an hour)
+	scripts/mutate.sh
+
+ci: ## all that a change must pass
+	.ci/run
