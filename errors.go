@@ -15,9 +15,10 @@ var (
 	// error is, or wraps, a [*ParseError].
 	ErrClaim = errors.New("permissions claim refused")
 
-	// ErrToken is matched by every refusal of a token. It wraps the error of
+	// ErrToken is matched by every refusal of a token, and by every refusal of a
+	// [Signer] to make one. What a [Verifier] refuses also matches the error of
 	// golang-jwt that says why, such as [jwt.ErrTokenExpired], and ErrClaim when
-	// the token was refused for its permissions claim.
+	// it is refused for its permissions claim.
 	ErrToken = errors.New("token refused")
 
 	// ErrTarget is matched by every answer to an invalid question: a target that

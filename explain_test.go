@@ -323,6 +323,11 @@ func checkHint(t *testing.T, p *permissions.Policy, e permissions.Explanation, a
 		}
 		require.True(t, p.Allowed(e.Action, closedTarget(meant)), "%v\n%+v", e, closedTarget(meant))
 	case e.Decision.Reason != permissions.NoPolicy:
+		if decides, overridden, found := strings.Cut(e.Hint, " stands above "); found {
+			overridden = strings.TrimSuffix(overridden, ", which grants it")
+			require.Equal(t, e.Decision.Rule, rules[decides], "%v", e)
+			require.True(t, rules[overridden].Grant().Has(e.Action), "%v", e)
+		}
 		for _, r := range rules {
 			level, _, _ := outcomeOf(r, e.Target)
 			if level == 0 {
@@ -581,6 +586,18 @@ hint: give the credential external ID, or None where there is none; name the con
 denied: "proxy-api" on integration "slack", credential external ID none, credential ID "acme"
 reason: no rule applies
   integration:slack/credential:ext:acme  grants all  does not match the credential
+hint: did you mean integration:slack/credential:ext:acme, which grants it? Letter case counts, and an ID is no external ID`,
+		},
+		{
+			name:   "an ID that is denied and an external ID that is not",
+			policy: permissions.MustParse(`{"integration:slack": {"credential:acme": false, "credential:ext:acme": true}}`),
+			action: permissions.ProxyAPI,
+			target: permissions.Target{Integration: "slack", CredentialID: "acme", CredentialExternalID: permissions.None},
+			want: `
+denied: "proxy-api" on integration "slack", credential external ID none, credential ID "acme"
+reason: integration:slack/credential:acme grants none
+  integration:slack/credential:acme      grants none  decides
+  integration:slack/credential:ext:acme  grants all   does not match the credential
 hint: did you mean integration:slack/credential:ext:acme, which grants it? Letter case counts, and an ID is no external ID`,
 		},
 		{

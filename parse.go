@@ -326,7 +326,11 @@ func (b *parser) entry(h *holder) error {
 		}
 	}
 	if id.kind() <= h.kind {
-		return b.keyMistake(ErrNesting, at, h, raw, "cannot stand inside a "+h.kind.String(),
+		inside := "cannot stand inside a credential"
+		if h.kind == KindIntegration {
+			inside = "cannot stand inside an integration"
+		}
+		return b.keyMistake(ErrNesting, at, h, raw, inside,
 			"only what is more specific can: a credential or configuration in an integration, a configuration in a credential")
 	}
 	rank := h.rank.with(id)

@@ -7,11 +7,10 @@ import (
 )
 
 // Names are what costs time: each one that is asked about must be judged (SPEC 2.4), and
-// hashed to be found. Nearly all hold only letters, digits and hyphens, so digest does both
-// in one pass, eight bytes at a time, and tells what it could not judge.
+// hashed to be found. Nearly all are printable ASCII, so put does both in one pass, eight
+// bytes at a time, and tells which names it could not judge.
 
-// A texture is what put saw in a name. A name whose texture is 0 is good, and if it is a UUID,
-// it is in lower case.
+// A texture is what put saw in a name. A name whose texture is 0 is good, and has no capitals.
 type texture uint8
 
 const (

@@ -14,8 +14,8 @@ type ruleset struct {
 	nodes     []node      // the scopes of the claim, in the order of the text
 
 	// slots is a hash table of the nodes: rules under the key of their path, and
-	// those that hold a map under one of their own. A slot is 0, or a node's number
-	// plus one with the lowest eight bits of the key above it.
+	// holders of maps under that of their spelling. A slot is 0, or a node's number plus
+	// one, marked with eight bits of the key.
 	slots []uint32
 
 	// order is the numbers of the rules, sorted by rank and in the order of the text
@@ -48,10 +48,10 @@ const (
 	noNode    = 1<<32 - 1
 	respelled = 1 << 31 // marks the number of a name in respelled
 
-	holderRank rank = maxRank + 1
-
 	maxNodes = 1<<24 - 1 // a node's number plus one has 24 bits
 )
+
+const holderRank rank = maxRank + 1
 
 var _ [maxNodes - maxClaim/minScope - 1]struct{} // the longest claim fits
 
@@ -63,11 +63,12 @@ var _ [maxNodes - maxClaim/minScope - 1]struct{} // the longest claim fits
 type rank uint8
 
 const (
-	rankIntegration    rank = 1 // the integration is named
-	shiftCredential         = 1
-	shiftConfiguration      = 3
-	maxRank                 = 31
+	shiftCredential    = 1
+	shiftConfiguration = 3
+	maxRank            = 31
 )
+
+const rankIntegration rank = 1 // the integration is named
 
 // with returns the rank of a scope that stands below one of rank r.
 func (r rank) with(id identifier) rank {
@@ -103,11 +104,9 @@ func (r rank) kind() Kind {
 // A set of ranks has a bit for each.
 type ranks uint32
 
-const (
-	// ranksAllAny are those without a name: at most one rule each.
-	ranksAllAny ranks = 1<<0 | 1<<(rank(formAny)<<shiftCredential) |
-		1<<(rank(formAny)<<shiftConfiguration|rank(formAny)<<shiftCredential)
-)
+// ranksAllAny are those without a name: at most one rule each.
+const ranksAllAny ranks = 1<<0 | 1<<(rank(formAny)<<shiftCredential) |
+	1<<(rank(formAny)<<shiftConfiguration|rank(formAny)<<shiftCredential)
 
 // The ranks that can apply to a target, by how deep it is and by what is known of it: at a
 // level nothing, the external ID, the ID, or both.
@@ -286,6 +285,7 @@ func (s *ruleset) findHolder(parent uint32, id identifier, spelling string, hash
 	return noNode, key, slot
 }
 
+// isHolder reports whether findHolder finds one.
 func (s *ruleset) isHolder(parent uint32, id identifier, spelling string, hash uint64) bool {
 	number, _, _ := s.findHolder(parent, id, spelling, hash)
 	return number != noNode

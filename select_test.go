@@ -26,7 +26,7 @@ func (g generator) denseClaim() string {
 	rules, least := 1+g.IntN(16), 1
 	if g.chance(40) { // yes, but for much that is deep
 		top.put([]string{"integration:*"}, "true")
-		integrations, names = []string{"slack"}, []string{"*", "a", "b", "ext:a", "ext:b", "ext:c"}
+		integrations, names = []string{"slack", "slack", "*"}, []string{"*", "a", "b", "ext:a", "ext:b", "ext:c"}
 		rules, least = 4+g.IntN(30), 3
 	}
 	for range rules {
@@ -297,6 +297,11 @@ func requireMinimal(t *testing.T, conditions []permissions.Condition, about stri
 // TestSelectConditions pins what selections of common policies look like.
 func TestSelectConditions(t *testing.T) {
 	t.Parallel()
+	both := func(p *permissions.Policy, claim string) *permissions.Policy {
+		p, err := permissions.Intersect(p, permissions.MustParse(claim))
+		require.NoError(t, err)
+		return p
+	}
 	all, none := []permissions.Condition(nil), []permissions.Condition{{}}
 	inSlack := permissions.Target{Integration: "slack", CredentialID: "c1", CredentialExternalID: permissions.None}
 	for _, c := range []struct {
@@ -404,6 +409,35 @@ func TestSelectConditions(t *testing.T) {
 				return p.SelectCredentials(permissions.ConfigWrite, "slack")
 			},
 			sql: "((e IS NULL OR NOT (e in 1)) AND (i in 2))", tested: [][]string{{"x"}, {"a"}},
+		},
+		{
+			name:  "whatever is open, a rule of the integration stands above one of any",
+			claim: `{"integration:*": true, "credential:ext:t": {"configuration:f": false, "configuration:g": false}, "integration:slack": {"credential:ext:t": {"configuration:f": true}}}`,
+			want:  []permissions.Condition{{IDs: []string{"g"}, NotIDs: true}},
+			ask: func(p *permissions.Policy) permissions.Selection {
+				return p.SelectConfigurations(permissions.Workflows, permissions.Target{Integration: "slack", CredentialID: "c1"})
+			},
+			sql: "(i IS NULL OR NOT (i in 1))", tested: [][]string{{"g"}},
+		},
+		{
+			name:  "an intersection: what one part excludes, the other need not",
+			claim: `{"credential:b": true}`,
+			want:  []permissions.Condition{{IDs: []string{"b"}}},
+			ask: func(p *permissions.Policy) permissions.Selection {
+				return both(p, `{"integration:*": true, "credential:ext:x": {"configuration:*": true}, "credential:a": false}`).
+					SelectCredentials(permissions.ConfigWrite, "slack")
+			},
+			sql: "(i in 1)", tested: [][]string{{"b"}},
+		},
+		{
+			name:  "an intersection: what one part demands, the other need not mention",
+			claim: `{"credential:a": true}`,
+			want:  []permissions.Condition{{IDs: []string{"a"}}, {ExternalIDs: []string{"x"}}},
+			ask: func(p *permissions.Policy) permissions.Selection {
+				return both(p, `{"integration:*": true, "credential:ext:x": {"configuration:*": true}, "credential:a": false}`).
+					SelectCredentials(permissions.ConfigWrite, "slack")
+			},
+			sql: "((e in 1) AND (i in 2))", tested: [][]string{{"x"}, {"a"}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
