@@ -168,7 +168,7 @@ func (s Selection) Conditions() []Condition {
 //
 // The condition does not restrict rows to the integration or the credential that the
 // selection is for; the query must. NULL is an identifier that is not there. An empty string
-// must not stand for that: take NULLIF(external_id, ”). For integrations the ID is the name,
+// must not stand for that: NULLIF makes it NULL. For integrations the ID is the name,
 // and there is no external ID.
 //
 // Rows are selected just as [Selection.Allows] says if the database compares as SPEC 2.5
