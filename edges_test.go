@@ -1,6 +1,11 @@
 package permissions_test
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,5 +82,157 @@ func TestEdges(t *testing.T) {
 			require.Equal(t, test.reason, d.Reason)
 			require.Equal(t, test.open, d.Open.String())
 		})
+	}
+}
+
+// TestLargeClaim asks for every rule of a claim that is large enough for the index to have
+// collisions of every sort, and for as many that it does not have. What must be found, a Go
+// map of the paths says.
+func TestLargeClaim(t *testing.T) {
+	const n = 3000
+	var b []byte
+	rules := make(map[string]string) // pointers by path
+	begin := func(format string, args ...any) { b = fmt.Appendf(b, format, args...) }
+	rule := func(path, pointer, key string) {
+		require.Empty(t, rules[path])
+		rules[path] = pointer
+		begin("%q:true,", key)
+	}
+	end := func(closing string) { b = append(bytes.TrimSuffix(b, []byte(",")), closing...) }
+	kinds := func(kind string, i int) []string {
+		return []string{fmt.Sprintf("%s:%d", kind, i), fmt.Sprintf("%s:ext:%d", kind, i)}
+	}
+	uuid := func(i int) string { return fmt.Sprintf("%08x-abcd-4ef0-8abc-abcdefabcdef", i) }
+	begin("{")
+	for i := range n {
+		rule("integration:*/credential:"+uuid(i), "/credential:"+uuid(i), "credential:"+uuid(i))
+		for _, credential := range kinds("credential", i) {
+			rule("integration:*/"+credential, "/"+credential, credential)
+		}
+		for _, configuration := range kinds("configuration", i) {
+			rule("integration:*/credential:*/"+configuration, "/"+configuration, configuration)
+		}
+		integration := fmt.Sprintf("integration:%d", i)
+		begin("%q:{", integration)
+		rule(integration+"/credential:*", "/"+integration+"/credential:*", "credential:*")
+		for _, credential := range kinds("credential", i) {
+			rule(integration+"/"+credential, "/"+integration+"/"+credential, credential)
+		}
+		for _, configuration := range append(kinds("configuration", i), "configuration:*") {
+			rule(integration+"/credential:*/"+configuration, "/"+integration+"/"+configuration, configuration)
+		}
+		holder := fmt.Sprintf("credential:held%d", i)
+		begin("%q:{", holder)
+		for _, configuration := range append(kinds("configuration", i), "configuration:*") {
+			rule(integration+"/"+holder+"/"+configuration, "/"+integration+"/"+holder+"/"+configuration, configuration)
+		}
+		end("}},")
+	}
+	end("}")
+	p, err := permissions.Parse(b)
+	require.NoError(t, err)
+	listed := 0
+	for r := range p.Rules() {
+		require.Equal(t, rules[r.String()], r.Pointer())
+		listed++
+	}
+	require.Len(t, rules, listed)
+
+	// decider returns the most specific path that applies and is there (SPEC 4.5).
+	decider := func(target permissions.Target) string {
+		integrations := []string{"integration:" + target.Integration, "integration:*"}
+		id := target.CredentialID
+		if len(id) == 36 {
+			id = strings.ToLower(id)
+		}
+		credentials := []string{"credential:" + id, "credential:ext:" + target.CredentialExternalID, "credential:*"}
+		configurations := []string{"configuration:" + target.ConfigurationID, "configuration:ext:" + target.ConfigurationExternalID, "configuration:*"}
+		for _, configuration := range configurations {
+			for _, credential := range credentials {
+				for _, integration := range integrations {
+					if path := integration + "/" + credential + "/" + configuration; rules[path] != "" {
+						return path
+					}
+				}
+			}
+		}
+		for _, credential := range credentials {
+			for _, integration := range integrations {
+				if path := integration + "/" + credential; rules[path] != "" {
+					return path
+				}
+			}
+		}
+		return ""
+	}
+	random := newGenerator(1)
+	name := func(prefix string) string {
+		if random.chance(10) {
+			return permissions.None
+		}
+		return prefix + strconv.Itoa(random.IntN(n+n/4))
+	}
+	found := make(map[string]bool)
+	for range 20 * n {
+		target := permissions.Target{
+			Integration: strconv.Itoa(random.IntN(n + n/4)), CredentialID: name(pick(random, "", "", "held")), CredentialExternalID: name(""),
+			ConfigurationID: name(""), ConfigurationExternalID: name(""),
+		}
+		switch {
+		case random.chance(30):
+			target.CredentialID = strings.ToUpper(uuid(random.IntN(n + n/4)))
+		case random.chance(50): // more of what belongs together
+			target.CredentialID, target.ConfigurationID = "held"+target.Integration, pick(random, target.Integration, name(""))
+		}
+		want := decider(target)
+		d := p.Decide(permissions.Events, target)
+		require.Equal(t, want, d.Rule.String(), "%+v", target)
+		require.Equal(t, want != "", d.Allowed)
+		found[want] = true
+	}
+	require.Greater(t, len(found), n)
+}
+
+// TestUUIDAtEveryPosition replaces each byte of a UUID by every other, in the claim and in the
+// target, and requires that just the same digits in either case are the same (SPEC 2.5).
+func TestUUIDAtEveryPosition(t *testing.T) {
+	const uuid = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+	for _, in := range []string{uuid, strings.ToUpper(uuid)} {
+		p := permissions.MustParse(`{"credential:` + uuid + `":{"configuration:` + in + `":true}}`)
+		for position := range uuid {
+			for b := range 256 {
+				name := in[:position] + string([]byte{byte(b)}) + in[position+1:]
+				target := permissions.Target{
+					Integration: "slack", CredentialID: name, CredentialExternalID: permissions.None,
+					ConfigurationID: name, ConfigurationExternalID: permissions.None,
+				}
+				require.Equal(t, strings.EqualFold(name, uuid), p.Allowed(permissions.Events, target), "%q", name)
+				claim, err := permissions.Parse([]byte(`{"credential:` + name + `":true}`))
+				if err != nil {
+					continue // for the tests of names
+				}
+				same := strings.EqualFold(name, uuid)
+				rule := slices.Collect(claim.Rules())[0]
+				require.Equal(t, same, rule.Scope() == permissions.MustParseScope("credential:"+uuid), "%q", name)
+				for _, asked := range []string{uuid, strings.ToUpper(uuid)} {
+					target := permissions.Target{Integration: "slack", CredentialID: asked, CredentialExternalID: permissions.None}
+					require.Equal(t, same, claim.Allowed(permissions.Events, target), "%q", name)
+				}
+			}
+		}
+	}
+}
+
+// FromValue keeps the grants of every level.
+func TestFromValueKeepsGrants(t *testing.T) {
+	list := []any{"events"}
+	for path, value := range map[string]any{
+		"integration:slack":                              list,
+		"integration:slack/credential:x":                 map[string]any{"credential:x": list},
+		"integration:slack/credential:x/configuration:y": map[string]any{"credential:x": map[string]any{"configuration:y": list}},
+	} {
+		p, err := permissions.FromValue(map[string]any{"integration:slack": value})
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{path: "events"}, ruleTexts(p))
 	}
 }

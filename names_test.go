@@ -1,0 +1,70 @@
+package permissions_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/reference"
+)
+
+// Names are read eight bytes at a time, so each byte value must be judged alike wherever in a
+// name of whatever length it stands. The oracle is the reference, which goes by runes.
+func TestNamesAtEveryPosition(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 41; length++ {
+		for position := range length {
+			for b := range 256 {
+				if length > 18 && b > ' ' && b < '~' && b != '*' && b != '\\' && b != '"' && b%8 != 0 {
+					continue // the longer ones only with what is special, and some
+				}
+				name := strings.Repeat("a", position) + string([]byte{byte(b)}) + strings.Repeat("a", length-position-1)
+				for _, target := range []permissions.Target{
+					{Integration: name},
+					{Integration: "x", CredentialID: name},
+					{Integration: "x", CredentialExternalID: name},
+				} {
+					if name == permissions.None && target.Integration == "x" {
+						continue
+					}
+					want := reference.ValidTarget(toReference(target))
+					if permissions.Unrestricted().Allowed(permissions.Events, target) != want || (target.Validate() == nil) != want {
+						require.Failf(t, "judged wrongly", "byte %#x at %d of %d in %+v: valid is %v", b, position, length, target, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The same for the names in a claim, and that each is found there under just that name.
+func TestNamesInClaimsAtEveryPosition(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 41; length++ {
+		for position := range length {
+			for _, b := range []byte{0, 0x1f, ' ', '*', '+', '\\', 'A', '_', '~', 0x7f, 0x80, 0xff} {
+				name := strings.Repeat("a", position) + string([]byte{b}) + strings.Repeat("a", length-position-1)
+				for _, scope := range []string{"integration:" + name, "credential:" + name, "credential:ext:" + name} {
+					claim := `{"` + scope + `":true}`
+					got, want := parseBoth(t, claim)
+					if got == nil {
+						continue
+					}
+					target := permissions.Target{Integration: name}
+					if kind, _, _ := strings.Cut(scope, ":"); kind == "credential" {
+						target = permissions.Target{Integration: "x", CredentialID: name, CredentialExternalID: name}
+					}
+					askBoth(t, claim, got, want, permissions.Events, target)
+
+					other := "b" + name[1:]
+					target.Integration = strings.Replace(target.Integration, name, other, 1)
+					target.CredentialID = strings.Replace(target.CredentialID, name, other, 1)
+					target.CredentialExternalID = strings.Replace(target.CredentialExternalID, name, other, 1)
+					askBoth(t, claim, got, want, permissions.Events, target)
+				}
+			}
+		}
+	}
+}
