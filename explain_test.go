@@ -341,12 +341,13 @@ func checkHint(t *testing.T, p *permissions.Policy, e permissions.Explanation, a
 // intersections, against the decisions and the rules.
 func TestExplainAgreesWithDecide(t *testing.T) {
 	t.Parallel()
+	pairs, _ := differentialRange(t)
 	outcomes := make(map[permissions.Outcome]int)
 	reasons := make(map[permissions.Reason]int)
 	hints := make(map[string]int)
 	intersections := 0
 	var last *permissions.Policy
-	for seed := range uint64(2000) {
+	for seed := range uint64(pairs / 25) {
 		g := newGenerator(seed)
 		claim := pick(g, g.claim, g.paths, g.denseClaim)()
 		p, err := permissions.Parse([]byte(claim))
