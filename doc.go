@@ -43,7 +43,7 @@
 //
 // # Compatibility
 //
-// What is allowed and what is denied does not change between versions, but for corrections
-// of what contradicts SPEC.md. The texts of messages, and which of several true reasons a
-// denial gives, may change in a minor version.
+// What one version allows or denies, every later one with the same major number does too,
+// but for corrections of what contradicts SPEC.md. Texts may change. CHANGELOG.md has the
+// details.
 package permissions

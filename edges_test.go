@@ -236,3 +236,14 @@ func TestFromValueKeepsGrants(t *testing.T) {
 		require.Equal(t, map[string]string{path: "events"}, ruleTexts(p))
 	}
 }
+
+// FromValue sees every control character in a key as what it is.
+func TestFromValueControlCharacters(t *testing.T) {
+	for c := range byte(0x20) {
+		_, err := permissions.FromValue(map[string]any{"credential:a" + string(rune(c)) + "b": true})
+		require.ErrorIs(t, err, permissions.ErrScope, "%#x", c)
+		var parse *permissions.ParseError
+		require.ErrorAs(t, err, &parse)
+		require.Equal(t, "/credential:a"+string(rune(c))+"b", parse.Pointer)
+	}
+}
