@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/reference"
 )
 
 // TestEdges has questions that are answered alike by code that is nearly right, and that
@@ -245,5 +246,60 @@ func TestFromValueControlCharacters(t *testing.T) {
 		var parse *permissions.ParseError
 		require.ErrorAs(t, err, &parse)
 		require.Equal(t, "/credential:a"+string(rune(c))+"b", parse.Pointer)
+	}
+}
+
+// Names that are, in a run of any length at any place, one byte again and again are judged as
+// the reference judges them.
+func TestNamesWithRuns(t *testing.T) {
+	for b := range 256 {
+		bad := string([]byte{byte(b)})
+		var names []string
+		for length := 1; length <= 41; length++ {
+			names = append(names, strings.Repeat(bad, length))
+		}
+		for begin := 0; begin < 40; begin += 8 {
+			for end := begin + 8; end <= 40; end += 8 {
+				names = append(names, strings.Repeat("a", begin)+strings.Repeat(bad, end-begin)+strings.Repeat("a", 40-end))
+			}
+		}
+		for _, name := range names {
+			for _, target := range []permissions.Target{
+				{Integration: name}, {Integration: "x", CredentialID: name}, {Integration: "x", CredentialExternalID: name},
+			} {
+				if name == permissions.None {
+					continue
+				}
+				want := reference.ValidTarget(toReference(target))
+				require.Equal(t, want, permissions.Unrestricted().Allowed(permissions.Events, target), "%+v", target)
+			}
+		}
+	}
+}
+
+// Every text of up to six of the characters that structure a claim is read as the reference
+// reads it.
+func TestShortClaims(t *testing.T) {
+	texts := []string{""}
+	for begin := 0; len(texts[begin]) < 6; begin++ {
+		for _, c := range `{}":,` {
+			texts = append(texts, texts[begin]+string(c))
+		}
+	}
+	for _, text := range texts {
+		parseBoth(t, text)
+	}
+	parseBoth(t, `":":":":`)
+}
+
+// A kind that is cut short is known by three letters.
+func TestKindCutShort(t *testing.T) {
+	for text, remedy := range map[string]string{
+		"int:x": `did you mean "integration:x"?`, "cre:x": `did you mean "credential:x"?`, "in:x": "the kinds are integration, credential and configuration",
+	} {
+		_, err := permissions.ParseScope(text)
+		var parse *permissions.ParseError
+		require.ErrorAs(t, err, &parse)
+		require.Equal(t, remedy, parse.Remedy, text)
 	}
 }

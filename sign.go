@@ -101,8 +101,8 @@ func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Si
 	if err := errors.Join(s.errs...); err != nil {
 		return nil, err
 	}
-	own := *key
-	own.Precompute() // which writes to the key, and the caller's is not ours to write
+	own := bareKey(key)
+	own.Precompute()
 	return &Signer{
 		audience: s.audience,
 		keyID:    s.keyID,
@@ -110,7 +110,7 @@ func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Si
 		clock:    s.clock,
 		maxToken: s.maxToken,
 		sign: func(text string) ([]byte, error) {
-			return jwt.SigningMethodRS256.Sign(text, &own)
+			return jwt.SigningMethodRS256.Sign(text, own)
 		},
 	}, nil
 }
@@ -122,10 +122,16 @@ func privateKeyProblem(key *rsa.PrivateKey) string {
 		return "the key is no RSA private key"
 	case keyProblem(&key.PublicKey) != "":
 		return keyProblem(&key.PublicKey)
-	case key.Validate() != nil: // whose error might say something of the key
+	case bareKey(key).Validate() != nil: // whose error might say something of the key
 		return "the key is inconsistent"
 	}
 	return ""
+}
+
+// bareKey returns a key without what was computed from it before: Validate of some versions
+// of Go would take that for the key, and Precompute writes to what is not ours to write.
+func bareKey(key *rsa.PrivateKey) *rsa.PrivateKey {
+	return &rsa.PrivateKey{PublicKey: key.PublicKey, D: key.D, Primes: key.Primes}
 }
 
 // Sign returns a token for a subject, the Connected User, with a policy as its permissions
