@@ -258,9 +258,11 @@ func TestNamesWithRuns(t *testing.T) {
 		for length := 1; length <= 41; length++ {
 			names = append(names, strings.Repeat(bad, length))
 		}
-		for begin := 0; begin < 40; begin += 8 {
-			for end := begin + 8; end <= 40; end += 8 {
-				names = append(names, strings.Repeat("a", begin)+strings.Repeat(bad, end-begin)+strings.Repeat("a", 40-end))
+		for _, size := range []int{16, 24, 32, 40} {
+			for begin := 0; begin < size; begin += 8 {
+				for end := begin + 8; end <= size; end += 8 {
+					names = append(names, strings.Repeat("a", begin)+strings.Repeat(bad, end-begin)+strings.Repeat("a", size-end))
+				}
 			}
 		}
 		for _, name := range names {
