@@ -495,6 +495,82 @@ func roundTrip(t *testing.T, claim string, p *permissions.Policy, o *optionSet) 
 	require.Equal(t, string(data), string(twice))
 }
 
+// alike returns names that are hard to tell apart: of one length, and the same but for letter
+// case and a few bytes inside.
+func (g generator) alike() []string {
+	name := []byte(pick(g, "x", "abc", "customer", "Customer-4711", "dfa85f64-5717-4562-b3fc-2c963f66afad", strings.Repeat("customer ", 8)+"4711"))
+	names := []string{string(name)}
+	for range pick(g, 0, 1, 5, 15) {
+		other := slices.Clone(name)
+		if g.chance(80) {
+			other[len(other)/3] = "0123456789abcdefABCDEF"[g.IntN(22)]
+		}
+		for range g.IntN(3) {
+			if i := pick(g, 0, len(other)-1, g.IntN(len(other))); other[i] >= '@' {
+				other[i] ^= 0x20
+			}
+		}
+		names = append(names, string(other))
+	}
+	return names
+}
+
+// TestDifferentialAlike holds them against each other on claims with many rules whose names
+// are alike, and on questions about such names.
+func TestDifferentialAlike(t *testing.T) {
+	t.Parallel()
+	pairs, seed := differentialRange(t)
+	const questions = 20
+	accepted := 0
+	reasons := make(map[permissions.Reason]int)
+	defer nameSeed(t, &seed)
+	for ; accepted*questions < pairs/4; seed++ {
+		g := newGenerator(seed)
+		integrations, credentials, configurations := g.alike(), g.alike(), g.alike()
+		top := make(claimTree)
+		form := []string{"", "ext:"}[:1+g.IntN(2)]
+		shallow, deep := pick(g, 0, 0, 40), pick(g, 0, 40)
+		for range 1 + g.IntN(40) {
+			path := []string{
+				"integration:" + pick(g, integrations...),
+				"credential:" + pick(g, form...) + pick(g, credentials...),
+				"configuration:" + pick(g, form...) + pick(g, configurations...),
+			}
+			if !g.chance(deep) {
+				path = path[:2]
+			}
+			if g.chance(shallow) {
+				path = path[1:]
+			}
+			top.put(path, g.grant())
+		}
+		claim := top.write(g)
+		got, want := parseBoth(t, claim)
+		if got == nil {
+			continue
+		}
+		accepted++
+		identifier := func(names []string) string {
+			return pick(g, permissions.None, "", names[0], pick(g, names...), pick(g, names...))
+		}
+		for range questions {
+			target := permissions.Target{Integration: pick(g, integrations...)}
+			if g.chance(90) {
+				target.CredentialID, target.CredentialExternalID = identifier(credentials), identifier(credentials)
+				if g.chance(60) {
+					target.ConfigurationID, target.ConfigurationExternalID = identifier(configurations), identifier(configurations)
+				}
+			}
+			d := askBoth(t, claim, got, want, pick(g, actions...), target)
+			reasons[d.Reason]++
+		}
+	}
+	for _, reason := range []permissions.Reason{permissions.Granted, permissions.NotGranted, permissions.NoRule, permissions.Undetermined} {
+		require.Greater(t, reasons[reason], pairs/4/200, "the generator asks too few questions with the answer %v", reason)
+	}
+	t.Logf("%d claims, %d questions: %v; next seed %d", accepted, accepted*questions, reasons, seed)
+}
+
 // TestDifferentialHostile holds them against each other on JSON that is hostile.
 func TestDifferentialHostile(t *testing.T) {
 	t.Parallel()

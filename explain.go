@@ -121,17 +121,17 @@ const maxTried = 100
 // It looks at every rule of the policy, so do not explain on every request.
 func (p *Policy) Explain(action Permission, target Target) Explanation {
 	e := Explanation{Action: action, Target: target}
-	var q question
-	if !q.ask(action, &target) {
+	named, valid := target.question()
+	if action == "" || !valid {
 		e.Decision.Reason = InvalidQuestion
 		if err := (*Policy)(nil).Check(action, target); err != nil {
 			e.Hint = strings.TrimPrefix(err.Error(), "permissions: invalid question: ")
 		}
 		return e
 	}
-	e.Decision = p.decide(&q, action)
-	var named question
-	named.target(&target)
+	q := named
+	q.ask(action)
+	e.Decision = p.decide(q, action)
 	if named.depth != q.depth {
 		e.Unnamed = q.depth
 	}
@@ -146,16 +146,16 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 	}
 	s := p.ruleset()
 	if s != nil {
-		e.Steps, e.Omitted = s.steps(&q, s.vocabulary().grant(action))
+		e.Steps, e.Omitted = s.steps(q, s.vocabulary().grant(action))
 	}
 	if !e.Decision.Allowed {
-		e.Hint = e.hint(s, &named)
+		e.Hint = e.hint(s, named)
 	}
 	return e
 }
 
 // steps returns the steps to the verdict on q.
-func (s *ruleset) steps(q *question, want grant) (steps []Step, omitted int) {
+func (s *ruleset) steps(q question, want grant) (steps []Step, omitted int) {
 	rule, _, denier := s.verdict(q, want)
 	listed := make(map[Step]int) // by outcome and level
 	for i := len(s.order) - 1; i >= 0; {
@@ -179,9 +179,9 @@ func (s *ruleset) steps(q *question, want grant) (steps []Step, omitted int) {
 				}
 			}
 			if step.Outcome == Conditional {
-				filled := *q
-				s.fill(&filled, m)
-				if by := s.decider(&filled); by != m {
+				var target Target
+				filled := s.filled(q, &target, m)
+				if by := s.decider(filled); by != m {
 					step.By = Rule{s, by}
 				}
 			}
@@ -193,7 +193,7 @@ func (s *ruleset) steps(q *question, want grant) (steps []Step, omitted int) {
 }
 
 // step returns what a rule is to q, taken alone. One that applies is Overridden.
-func (s *ruleset) step(rule uint32, q *question) Step {
+func (s *ruleset) step(rule uint32, q question) Step {
 	step := Step{Rule: Rule{s, rule}, Outcome: Overridden}
 	for number := rule; number != noNode; number = s.nodes[number].parent {
 		n := &s.nodes[number]
@@ -217,7 +217,7 @@ func (s *ruleset) step(rule uint32, q *question) Step {
 }
 
 // hint returns the hint for a denial, given what the target names.
-func (e *Explanation) hint(s *ruleset, named *question) string {
+func (e *Explanation) hint(s *ruleset, named question) string {
 	switch {
 	case e.Decision.Reason == NoPolicy:
 		return "there is no policy: a nil or zero Policy denies everything"
@@ -245,12 +245,12 @@ func (e *Explanation) hint(s *ruleset, named *question) string {
 			return "did you mean " + quote(meant) + "?"
 		}
 	}
-	closed := *named
+	closed := named
 	closed.open = 0
-	if hint := s.moreNamed(&closed, named.open, want); hint != "" {
+	if hint := s.moreNamed(closed, named.open, want); hint != "" {
 		return hint
 	}
-	if hint := s.otherwiseNamed(&closed, want); hint != "" {
+	if hint := s.otherwiseNamed(closed, want); hint != "" {
 		return hint
 	}
 	if e.Decision.Reason == NoRule {
@@ -281,18 +281,18 @@ func (s *ruleset) grants(want grant) iter.Seq[uint32] {
 
 // moreNamed returns the hint to name more than the target does, if a rule then grants what
 // is wanted. What of q is open, the caller tells apart.
-func (s *ruleset) moreNamed(q *question, open Identifiers, want grant) string {
+func (s *ruleset) moreNamed(q question, open Identifiers, want grant) string {
 	tried := 0
 	for m := range s.grants(want) {
 		deeper := s.nodes[m].rank.kind() > q.depth && s.nodes[m].rank != 0
-		missing := s.names(m) & open
+		missing := s.nodes[m].rank.names() & open
 		if !deeper && missing == 0 || !s.fits(m, q, open|^identifiersTo[q.depth]) {
 			continue
 		}
-		more := *q
+		var target Target
+		more := s.filled(q, &target, m)
 		more.depth = max(q.depth, s.nodes[m].rank.kind())
-		s.fill(&more, m)
-		if s.allows(&more, want) {
+		if s.allows(more, want) {
 			var advice, below []string
 			if missing != 0 {
 				advice = append(advice, "give the "+missing.String())
@@ -315,19 +315,19 @@ func (s *ruleset) moreNamed(q *question, open Identifiers, want grant) string {
 // otherwiseNamed returns the hint that something is probably named wrong, if a rule grants
 // what is wanted when it is named so: in other letter case, or as an ID instead of an
 // external ID.
-func (s *ruleset) otherwiseNamed(q *question, want grant) string {
+func (s *ruleset) otherwiseNamed(q question, want grant) string {
 	tried := 0
 	for m := range s.grants(want) {
 		if rank := s.nodes[m].rank; rank != 0 && rank.kind() > q.depth {
 			break
 		}
-		other, near := *q, true
+		other, near := q, true
 		for number := m; number != noNode && near; number = s.nodes[number].parent {
 			n := &s.nodes[number]
 			if n.id >= identifiers || q.given.has(n.id) && q.is(n.id, s.name(n)) {
 				continue
 			}
-			near = q.given.has(n.id) && strings.EqualFold(q.text[n.id], s.name(n))
+			near = q.given.has(n.id) && strings.EqualFold(q.name(n.id), s.name(n))
 			other.given &^= 1 << n.id
 			for id := range identifiers {
 				if id != n.id && id.kind() == n.id.kind() && q.given.has(id) && q.is(id, s.name(n)) {
@@ -339,8 +339,9 @@ func (s *ruleset) otherwiseNamed(q *question, want grant) string {
 		if !near {
 			continue
 		}
-		s.fill(&other, m)
-		if s.allows(&other, want) {
+		var target Target
+		other = s.filled(other, &target, m)
+		if s.allows(other, want) {
 			return "did you mean " + ruleText(Rule{s, m}) + ", which grants it? Letter case counts, and an ID is no external ID"
 		}
 		if tried++; tried == maxTried {
@@ -351,12 +352,12 @@ func (s *ruleset) otherwiseNamed(q *question, want grant) string {
 }
 
 // allows reports whether what is wanted is granted by q, in which nothing is open.
-func (s *ruleset) allows(q *question, want grant) bool {
-	asked := *q
+func (s *ruleset) allows(q question, want grant) bool {
+	asked := q
 	if want == asked.creation() {
 		asked.descend()
 	}
-	_, granted, _ := s.verdict(&asked, want)
+	_, granted, _ := s.verdict(asked, want)
 	return granted != grantNone
 }
 

@@ -83,6 +83,20 @@ var hostileClaims = []hostileShape{
 	{"long common prefix", func(n int) string {
 		return fill(n, "{", rule(`"credential:`+strings.Repeat("a", 200)+`%d":true`), "}")
 	}, nil},
+	{"names alike but for a few bytes inside", func(n int) string {
+		return fill(n, "{", rule(`"credential:`+strings.Repeat("a", 12)+`%08d`+strings.Repeat("a", 60)+`":true`), "}")
+	}, nil},
+	{"names alike in groups of four", func(n int) string {
+		return fill(n, "{", func(i int) string {
+			return fmt.Sprintf(`"credential:%08d%08d%s":true`, i/4, i%4, strings.Repeat("a", 48))
+		}, "}")
+	}, nil},
+	{"names alike but for letter case", func(n int) string {
+		return fill(n, "{", func(i int) string { return `"credential:ext:` + uuidSpelling(i) + `":true` }, "}")
+	}, nil},
+	{"names alike but for what is above", func(n int) string {
+		return fill(n, "{", rule(`"integration:a%08da":{"credential:x":{"configuration:y":true}}`), "}")
+	}, nil},
 	{"long common suffix", func(n int) string {
 		return fill(n, "{", rule(`"credential:%d`+strings.Repeat("a", 200)+`":true`), "}")
 	}, nil},
@@ -237,11 +251,12 @@ func TestHostileMemory(t *testing.T) {
 	})
 }
 
-// TestHostileRepeatedName refuses a name that is repeated behind a million others. Work
-// that grew with the square of their number would not come to an end.
-func TestHostileRepeatedName(t *testing.T) {
+// TestHostileNames refuses a name that is repeated behind a million others, and accepts
+// names that are hard to tell apart. Work that grew with the square of their number would
+// not come to an end.
+func TestHostileNames(t *testing.T) {
 	eachHostile(func(shape hostileShape, read func(string) error) {
-		if strings.Contains(shape.name, "repeated") {
+		if strings.Contains(shape.name, "repeated") || strings.Contains(shape.name, "alike") {
 			t.Run(shape.name, func(t *testing.T) {
 				shape.requireResult(t, read(shape.text(16<<20)))
 			})

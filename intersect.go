@@ -93,7 +93,7 @@ type parts struct {
 }
 
 // decide answers a valid question.
-func (p *parts) decide(q *question, action Permission) (first Decision) {
+func (p *parts) decide(q question, action Permission) (first Decision) {
 	for i, s := range p.rules {
 		d := s.decide(q, action)
 		d.Part = i + 1
@@ -108,7 +108,7 @@ func (p *parts) decide(q *question, action Permission) (first Decision) {
 }
 
 // permissions returns all that is allowed on a valid target.
-func (p *parts) permissions(q *question) PermissionSet {
+func (p *parts) permissions(q question) PermissionSet {
 	granted := grantAll
 	for _, s := range p.rules {
 		granted &= p.translate(s.permissions(q))
@@ -142,16 +142,15 @@ func (p *parts) translate(set PermissionSet) grant {
 // allow something, the target of the same depth that names only what their deciding rules
 // name has the same deciding rules: whatever else applied to it would have applied there.
 // So it is enough to try what one granting rule of each part names.
-func (p *parts) visible(q *question) bool {
+func (p *parts) visible(q question) bool {
 	if slices.Contains(p.rules, nil) {
 		return false
 	}
 	free := ^identifiersTo[q.depth]
 	for depth := q.depth; depth <= KindConfiguration; depth++ {
-		deeper := *q
-		deeper.depth = depth
-		deeper.settle()
-		if p.grantSome(&deeper, p.rules, free) {
+		target := *q.Target // escapes, and q.Target must not
+		deeper := question{Target: &target, depth: depth, given: q.given, open: q.open}
+		if p.grantSome(deeper, p.rules, free) {
 			return true
 		}
 	}
@@ -160,7 +159,7 @@ func (p *parts) visible(q *question) bool {
 
 // grantSome reports whether all parts grant some permission on q, or would if q had some
 // of the identifiers that are free and named by rules of the parts that are left.
-func (p *parts) grantSome(q *question, left []*ruleset, free Identifiers) bool {
+func (p *parts) grantSome(q question, left []*ruleset, free Identifiers) bool {
 	granted := grantAll &^ q.creation()
 	for _, s := range p.rules {
 		rule := s.decider(q)
@@ -183,10 +182,10 @@ func (p *parts) grantSome(q *question, left []*ruleset, free Identifiers) bool {
 			if s.nodes[m].grant == grantNone || !s.fits(m, q, free&^q.given) {
 				continue
 			}
-			filled := *q
-			s.fill(&filled, m)
+			var target Target
+			filled := s.filled(q, &target, m)
 			// What overrides m now does so with more identifiers too.
-			if s.decider(&filled) == m && p.grantSome(&filled, left[1:], free) {
+			if s.decider(filled) == m && p.grantSome(filled, left[1:], free) {
 				return true
 			}
 		}

@@ -1,6 +1,7 @@
 package permissions_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -39,7 +40,42 @@ func TestNamesAtEveryPosition(t *testing.T) {
 	}
 }
 
-// The same for the names in a claim, and that each is found there under just that name.
+// A hash only says where to look. With one rule in the claim it says the wrong thing often
+// enough that a name which is compared in part, or not at all, will be taken for another.
+func TestNamesAreComparedWhole(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("abcdefghi ", 4_000) + "x"
+	claims := []struct {
+		name, claim string
+		target      func(name string) permissions.Target
+	}{
+		{"integration", `{"integration:NAME":true}`, func(name string) permissions.Target { return target(name) }},
+		{"credential", `{"credential:NAME":true}`, func(name string) permissions.Target { return target("x", name) }},
+		{"external ID", `{"configuration:ext:NAME":true}`, func(name string) permissions.Target { return target("x", "y", "", "", name) }},
+		{"above", `{"integration:NAME":{"credential:x":{"configuration:y":true}}}`, func(name string) permissions.Target { return target(name, "x", "", "y") }},
+		{"in the middle", `{"integration:x":{"credential:NAME":{"configuration:y":true}}}`, func(name string) permissions.Target { return target("x", name, "", "y") }},
+		{"in escapes", `{"credential:\u0061NAME":true}`, func(name string) permissions.Target { return target("x", "a"+name) }},
+	}
+	for _, c := range claims {
+		t.Run(c.name, func(t *testing.T) {
+			for _, name := range []string{uuid, "customer", long} {
+				p := permissions.MustParse(strings.Replace(c.claim, "NAME", name, 1))
+				require.True(t, p.Allowed(permissions.Events, c.target(name)))
+				for i := 1; i < len(long); i++ {
+					other := long[:i]
+					if name != long {
+						other = fmt.Sprintf("%0*d", len(name), i)
+					}
+					if p.Allowed(permissions.Events, c.target(other)) {
+						require.Failf(t, "taken for another", "%.50q for %.50q, %d bytes", other, name, len(other))
+					}
+				}
+			}
+		})
+	}
+}
+
+// Names in a claim are judged so too, and each is found under just that name.
 func TestNamesInClaimsAtEveryPosition(t *testing.T) {
 	t.Parallel()
 	for length := 1; length <= 41; length++ {

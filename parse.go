@@ -215,15 +215,24 @@ func parse(text string, o *parseOptions, from source) (*Policy, error) {
 	// Behind each scope stand a quote and a colon, so counting them tells how much room
 	// to make. Only a claim with white space between them needs another try.
 	most := len(text)/minScope + 1
-	p, err := b.parse(min(countKeys(text)+1, most))
-	if err == errFull {
-		p, err = b.parse(most)
+	room, crowded := min(countKeys(text)+1, most), false
+	for {
+		p, err := b.parse(room, crowded)
+		switch err {
+		case errFull:
+			room = most
+		case errCrowded:
+			crowded = true
+		default:
+			return p, err
+		}
 	}
-	return p, err
 }
 
-// errFull says that there are more scopes than room was made for.
-var errFull = errors.New("full")
+var (
+	errFull    = errors.New("full")    // there are more scopes than room was made for
+	errCrowded = errors.New("crowded") // names must be told apart by all of their bytes
+)
 
 // A parser turns the text of a claim into a policy. It puts every scope into the
 // policy's index when it has read it, and so sees what stands twice.
@@ -250,8 +259,8 @@ func (b *parser) stringClaim() (*Policy, error) {
 }
 
 // parse reads the claim, with room for that many scopes.
-func (b *parser) parse(room int) (*Policy, error) {
-	s := newRuleset(b.text, room)
+func (b *parser) parse(room int, crowded bool) (*Policy, error) {
+	s := newRuleset(b.text, room, crowded)
 	if len(b.options.declared) > 0 {
 		s.declared = &b.options.declared
 	}
@@ -274,7 +283,7 @@ type holder struct {
 	node  uint32 // the scope that holds it, or noNode for the claim
 	kind  Kind   // that scope's kind, 0 for the claim
 	rank  rank   // its rank, were it a rule
-	names names  // what it and the scopes above it name
+	names Target // what it and the scopes above it name
 	holds bool   // whether the map has held another so far
 }
 
@@ -309,8 +318,8 @@ func (b *parser) entry(h *holder) error {
 	var t texture
 	id, spelling, ok := splitScope(raw)
 	if ok && id < identifiers {
-		t = h.names.put(id, spelling, 0)
-		plain = t&odd == 0 && !id.beginsExt(spelling) && (t&hasUpper == 0 || strings.IndexByte(spelling, '\\') < 0)
+		t = id.texture(spelling)
+		plain = t&odd == 0 && (t&hasUpper == 0 || strings.IndexByte(spelling, '\\') < 0)
 	}
 	if ok && plain {
 		b.i += len(raw) + 2
@@ -322,7 +331,7 @@ func (b *parser) entry(h *holder) error {
 			return b.badScope(at, h, raw)
 		}
 		if id < identifiers {
-			t = h.names.put(id, spelling, 0)
+			t = id.texture(spelling)
 		}
 	}
 	if id.kind() <= h.kind {
@@ -335,10 +344,6 @@ func (b *parser) entry(h *holder) error {
 	}
 	rank := h.rank.with(id)
 	nameAt, size := uint32(at+1+len(scopePrefix[id])), uint32(len(spelling))
-	var hash uint64 // of the spelling
-	if id < identifiers {
-		hash = h.names.hash[id]
-	}
 	name := spelling
 	if id.isObjectID() && t&hasUpper != 0 {
 		name = canonicalID(spelling)
@@ -346,13 +351,13 @@ func (b *parser) entry(h *holder) error {
 	if !plain || name != spelling {
 		size = respelled | uint32(len(s.respelled))
 		s.respelled = append(s.respelled, respelling{name, uint32(at + 1)})
-		if name != spelling {
-			h.names.put(id, name, 0)
-		}
+	}
+	if id < identifiers {
+		*h.names.field(id) = name
 	}
 	same, key, slot := s.find(rank, &h.names)
 	if same != noNode && s.nodes[same].parent == h.node && s.spelling(same) == spelling ||
-		h.holds && s.isHolder(h.node, id, spelling, hash) {
+		h.holds && s.isHolder(h.node, id, spelling) {
 		return b.keyMistake(ErrDuplicate, at, h, raw, "stands twice in one object", "keep one of them")
 	}
 	if !b.punctuation(':') {
@@ -365,7 +370,7 @@ func (b *parser) entry(h *holder) error {
 		}
 		h.holds = true
 		inner := &holder{node: uint32(len(s.nodes)), kind: id.kind(), rank: rank, names: h.names}
-		_, key, slot := s.findHolder(h.node, id, spelling, hash)
+		_, key, slot := s.findHolder(h.node, id, spelling)
 		s.add(node{at: nameAt, size: size, parent: h.node, id: id, rank: holderRank}, key, slot)
 		return b.object(inner)
 	}
@@ -375,6 +380,9 @@ func (b *parser) entry(h *holder) error {
 	}
 	if same != noNode {
 		return b.keyMistake(ErrDuplicate, at, h, raw, "is the rule that already stands at "+quote(s.pointer(same)), "keep one of them")
+	}
+	if !s.crowded && s.crowds(key, slot) {
+		return errCrowded
 	}
 	s.add(node{grant: granted, at: nameAt, size: size, parent: h.node, id: id, rank: rank}, key, slot)
 	return nil

@@ -2,21 +2,18 @@ package permissions
 
 import (
 	"math/bits"
-	"math/rand/v2"
 	"strings"
 )
 
-// Names are what costs time: each one that is asked about must be judged (SPEC 2.4), and
-// hashed to be found. Nearly all are printable ASCII, so put does both in one pass, eight
-// bytes at a time, and tells which names it could not judge.
+// Nearly all names are printable ASCII, which can be judged by the rules of SPEC 2.4 eight
+// bytes at a time.
 
-// A texture is what put saw in a name. A name whose texture is 0 is good, and has no capitals.
+// A texture is what a name looks like. A name whose texture is 0 is good, and has no capitals.
 type texture uint8
 
 const (
-	odd      texture = 1 << iota // there may be a byte that needs a closer look, or there is none
+	odd      texture = 1 << iota // the name needs a closer look, and may be bad
 	hasUpper                     // some byte is from @ to _, or odd: A to Z are among them
-	beginsE                      // with an e or E, as ext does
 )
 
 const (
@@ -29,34 +26,23 @@ const (
 // must not stand at the ends, and a star not in a name or an ID.
 var lowest = [identifiers]uint64{'+' * each, ' ' * each, '+' * each, ' ' * each, '+' * each}
 
-// seeds make it impossible to write names that collide. They are never written.
-var seeds = [2]uint64{rand.Uint64(), rand.Uint64()}
-
-// put gives an identifier a name, and returns its texture. It hashes the name with some bits
-// set in each eight bytes: none, or bit5, which gives a UUID the hash of its lower case. The
-// hash is a sum of what wyhash folds, each under a seed of its own, so that the processor
-// can fold them side by side.
-func (n *names) put(id identifier, name string, set uint64) texture {
+// texture returns the texture of a name.
+func (id identifier) texture(name string) (t texture) {
 	size := len(name)
-	n.text[id] = name
 	if size == 0 {
-		n.hash[id] = 0
 		return odd
 	}
 	// Of w-low and high-w, the top bit of some byte is set just if some byte of w is not from
 	// low to high: a borrow comes only from such a byte.
 	const high = '~' * each
 	low := lowest[id]
-	var odds, hash, a, b uint64
+	var odds, a, b uint64
 	all := ^uint64(0)
-	seed := seeds[0] ^ uint64(size)
 	rest := name
 	for len(rest) > 16 {
 		a, b = load64(rest), load64(rest[8:])
 		odds |= (a - low) | (high - a) | (b - low) | (high - b)
 		all &= a & b
-		hash += fold((a|set)^seeds[1], (b|set)^seed)
-		seed += each
 		rest = rest[16:]
 	}
 	switch {
@@ -74,17 +60,9 @@ func (n *names) put(id identifier, name string, set uint64) texture {
 	}
 	odds |= (a - low) | (high - a) | (b - low) | (high - b)
 	all &= a & b
-	n.hash[id] = hash + fold((a|set)^seeds[1], (b|set)^seed)
 	first := name[0]
-	if odds&tops|^all&bit5 == 0 && first|0x20 != 'e' && first > '*' && name[size-1] != ' ' {
-		return 0
-	}
-	var t texture
-	if first|0x20 == 'e' {
-		t = beginsE
-	}
-	if odds&tops != 0 || first <= '*' || name[size-1] == ' ' {
-		t |= odd
+	if odds&tops != 0 || first <= '*' || name[size-1] == ' ' || first|0x20 == 'e' && id.beginsExt(name) {
+		t = odd
 	}
 	if all&bit5 != bit5 {
 		t |= hasUpper
@@ -100,12 +78,6 @@ func countKeys(text string) (n int) {
 		n += bits.OnesCount64((quote - each) &^ quote & (colon - each) &^ colon & tops)
 	}
 	return n + strings.Count(text, `":`)
-}
-
-// fold multiplies and folds the product.
-func fold(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	return hi ^ lo
 }
 
 func load64(s string) uint64 {

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"log/slog"
+	"math/bits"
 	"strconv"
 )
 
@@ -128,26 +129,33 @@ func (p *Policy) Allowed(action Permission, target Target) bool {
 	return p.allowed(action, &target)
 }
 
-// allowed is Allowed. It takes a pointer so that Allowed can be inlined and copies nothing,
-// and does without a Decision, which would take longer to copy than to find.
+// allowed is Allowed. It takes a pointer so that Allowed can be inlined and copies nothing.
+// It does without a Decision, which would take longer to copy than to find, and judges no
+// names that do not matter: a no is right whatever they are, and one that is also a rule's is
+// good.
 func (p *Policy) allowed(action Permission, target *Target) bool {
 	s := p.ruleset()
 	if s == nil || s == &unrestricted || p.hook != nil {
 		return p.Decide(action, *target).Allowed
 	}
-	var q question
-	if !q.ask(action, target) {
+	q, ok := target.levels()
+	if !ok || action == "" {
 		return false
 	}
-	reason, _, _ := s.answer(&q, action)
-	return reason == Granted
+	q.ask(action)
+	rule, granted, _ := s.verdict(q, s.vocabulary().grant(action))
+	if granted == grantNone {
+		return false
+	}
+	strange := q.given &^ s.nodes[rule].rank.names()
+	return strange == 0 || q.judge(strange)
 }
 
 // Decide answers as [Policy.Allowed] does and says why. It allocates nothing.
 func (p *Policy) Decide(action Permission, target Target) (d Decision) {
-	var q question
-	if q.ask(action, &target) {
-		d = p.decide(&q, action)
+	if q, valid := target.question(); valid && action != "" {
+		q.ask(action)
+		d = p.decide(q, action)
 	} else {
 		d.Reason = InvalidQuestion
 	}
@@ -176,18 +184,18 @@ func (p *Policy) Check(action Permission, target Target) error {
 // Permissions returns all that is allowed on exactly this target: it has a permission
 // just where [Policy.Allowed] allows it. It is empty for an invalid target.
 func (p *Policy) Permissions(target Target) PermissionSet {
-	var q question
-	if !q.target(&target) {
+	q, valid := target.question()
+	if !valid {
 		return PermissionSet{}
 	}
 	if p != nil && p.parts != nil {
-		return p.parts.permissions(&q)
+		return p.parts.permissions(q)
 	}
-	return p.ruleset().permissions(&q)
+	return p.ruleset().permissions(q)
 }
 
 // permissions returns all that is allowed on a valid target.
-func (s *ruleset) permissions(q *question) PermissionSet {
+func (s *ruleset) permissions(q question) PermissionSet {
 	switch s {
 	case nil:
 		return PermissionSet{}
@@ -196,16 +204,16 @@ func (s *ruleset) permissions(q *question) PermissionSet {
 	}
 	_, granted, _ := s.verdict(q, grantAll)
 	if bit := q.creation(); bit != 0 {
-		created := *q
+		created := q
 		created.descend()
-		_, stands, _ := s.verdict(&created, bit)
+		_, stands, _ := s.verdict(created, bit)
 		granted = granted&^bit | stands
 	}
 	return PermissionSet{granted, s.declared}
 }
 
 // decide answers a valid question.
-func (p *Policy) decide(q *question, action Permission) Decision {
+func (p *Policy) decide(q question, action Permission) Decision {
 	if p != nil && p.parts != nil {
 		return p.parts.decide(q, action)
 	}
@@ -213,7 +221,7 @@ func (p *Policy) decide(q *question, action Permission) Decision {
 }
 
 // decide answers a valid question by the rules of one claim.
-func (s *ruleset) decide(q *question, action Permission) Decision {
+func (s *ruleset) decide(q question, action Permission) Decision {
 	switch s {
 	case nil:
 		return Decision{Reason: NoPolicy}
@@ -230,7 +238,7 @@ func (s *ruleset) decide(q *question, action Permission) Decision {
 
 // answer returns the reason of a decision, and what goes with it: the number of the rule that
 // decides, or the identifiers that are open.
-func (s *ruleset) answer(q *question, action Permission) (reason Reason, rule uint32, open Identifiers) {
+func (s *ruleset) answer(q question, action Permission) (reason Reason, rule uint32, open Identifiers) {
 	rule, granted, denier := s.verdict(q, s.vocabulary().grant(action))
 	switch {
 	case granted != grantNone:
@@ -238,7 +246,7 @@ func (s *ruleset) answer(q *question, action Permission) (reason Reason, rule ui
 	case rule == noNode:
 		return NoRule, rule, 0
 	case denier != noNode:
-		return Undetermined, noNode, s.names(denier) & q.open
+		return Undetermined, noNode, s.nodes[denier].rank.names() & q.open
 	}
 	return NotGranted, rule, 0
 }
@@ -246,15 +254,24 @@ func (s *ruleset) answer(q *question, action Permission) (reason Reason, rule ui
 // verdict returns the rule that decides, or noNode, and which of the permissions that
 // are wanted stand as a yes by SPEC 4.7. Where that rule grants some of them but none
 // stands, denier is a rule that would deny.
-func (s *ruleset) verdict(q *question, want grant) (rule uint32, granted grant, denier uint32) {
+func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, denier uint32) {
 	rule = s.decider(q)
 	if rule == noNode {
 		return noNode, grantNone, noNode
 	}
-	n := &s.nodes[rule]
-	granted = n.grant & want
-	// Only a rule that outranks n and names something open could change a yes.
-	left := s.ranks & q.possible &^ q.ranks &^ (2<<n.rank - 1)
+	granted, denier = s.nodes[rule].grant&want, noNode
+	if granted != grantNone && q.open != 0 {
+		granted, denier = s.stands(q, rule, granted)
+	}
+	return rule, granted, denier
+}
+
+// stands returns which of the permissions that a rule grants on q stand by SPEC 4.7. Where
+// none does, denier is a rule that would deny.
+func (s *ruleset) stands(q question, rule uint32, granted grant) (_ grant, denier uint32) {
+	var target Target
+	// Only a rule that outranks this one and names something open could change a yes.
+	left := s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
 	for ; left != 0 && granted != grantNone; left = left.butHighest() {
 		r := left.highest()
 		if granted&^s.holds[r] == 0 {
@@ -264,117 +281,94 @@ func (s *ruleset) verdict(q *question, want grant) (rule uint32, granted grant, 
 			if granted&^s.nodes[m].grant == 0 || !s.fits(m, q, q.open) {
 				continue
 			}
-			filled := *q
-			s.fill(&filled, m)
-			if s.decider(&filled) != m {
+			filled := s.filled(q, &target, m)
+			if s.decider(filled) != m {
 				continue // overridden
 			}
 			if granted &= s.nodes[m].grant; granted == grantNone {
-				return rule, grantNone, m
+				return grantNone, m
 			}
 		}
 	}
-	return rule, granted, noNode
+	return granted, noNode
 }
 
 // decider returns the most specific rule that applies (SPEC 4.1, 4.4), or noNode.
-func (s *ruleset) decider(q *question) uint32 {
-	for left := s.ranks & q.ranks; left != 0; left = left.butHighest() {
+func (s *ruleset) decider(q question) uint32 {
+	for left := s.ranks & ranksOf(q.depth, q.given); left != 0; left = left.butHighest() {
 		r := left.highest()
 		if ranksAllAny.has(r) {
 			return s.order[s.start[r]]
 		}
-		if rule, _, _ := s.find(r, &q.names); rule != noNode {
+		if rule, _, _ := s.find(r, q.Target); rule != noNode {
 			return rule
 		}
 	}
 	return noNode
 }
 
-// A question is a target as the rules see it.
+// A question is a target as the rules see it. It is small, and passed by value.
 type question struct {
-	names
-	depth    Kind        // the deepest level that is named; 0 for the user
-	given    Identifiers // what names is set for
-	open     Identifiers // what nobody has looked for, at the levels that are named
-	ranks    ranks       // of the rules that can apply with what is given
-	possible ranks       // of those that might apply, were what is open given too
+	*Target
+	depth Kind        // the deepest level that is named; 0 for the user
+	given Identifiers // what the target has a name for
+	open  Identifiers // what nobody has looked for, at the levels that are named
 }
 
-// ask takes a question, and reports whether it is valid (SPEC 3.2).
-func (q *question) ask(action Permission, t *Target) bool {
-	if action == "" || !q.target(t) {
-		return false
-	}
-	if action == CredentialWrite && q.depth == KindIntegration || action == ConfigWrite && q.depth == KindCredential {
-		q.descend()
-	}
-	return true
-}
-
-// target takes a target, and reports whether it is valid. It agrees with
+// question returns a question about a target, and whether it is valid. It agrees with
 // [Target.Validate].
-func (q *question) target(t *Target) bool {
+func (t *Target) question() (q question, valid bool) {
+	q, valid = t.levels()
+	return q, valid && q.judge(q.given)
+}
+
+// levels returns a question about a target, and whether every level above one that is named
+// is named (SPEC 3.2). Its names are not judged.
+func (t *Target) levels() (q question, ok bool) {
+	q.Target = t
 	credential := t.CredentialID != "" || t.CredentialExternalID != ""
 	configuration := t.ConfigurationID != "" || t.ConfigurationExternalID != ""
 	if t.Integration == "" || t.Integration == None || configuration && !credential {
-		q.settle()
-		return *t == Target{}
+		return q, *t == Target{}
 	}
-	q.depth = KindIntegration
-	seen := q.take(integrationName, t.Integration) &^ hasUpper // which matters in UUIDs alone
+	q.depth, q.given = KindIntegration, 1<<integrationName
 	if credential {
 		q.depth = KindCredential
-		if !q.lacks(credentialID, t.CredentialID) {
-			seen |= q.take(credentialID, t.CredentialID)
-		}
-		if !q.lacks(credentialExternalID, t.CredentialExternalID) {
-			seen |= q.take(credentialExternalID, t.CredentialExternalID) &^ hasUpper
-		}
+		q.take(credentialID, t.CredentialID)
+		q.take(credentialExternalID, t.CredentialExternalID)
 	}
 	if configuration {
 		q.depth = KindConfiguration
-		if !q.lacks(configurationID, t.ConfigurationID) {
-			seen |= q.take(configurationID, t.ConfigurationID)
-		}
-		if !q.lacks(configurationExternalID, t.ConfigurationExternalID) {
-			seen |= q.take(configurationExternalID, t.ConfigurationExternalID) &^ hasUpper
-		}
+		q.take(configurationID, t.ConfigurationID)
+		q.take(configurationExternalID, t.ConfigurationExternalID)
 	}
-	q.settle()
-	return seen == 0 || q.judge()
+	return q, true
 }
 
-// lacks reports whether an identifier, at a level that is named, is open or none.
-func (q *question) lacks(id identifier, value string) bool {
-	if value == "" {
+// take notes what is known of an identifier at a level that is named.
+func (q *question) take(id identifier, value string) {
+	switch value {
+	case "":
 		q.open |= 1 << id
-		return true
+	case None:
+	default:
+		q.given |= 1 << id
 	}
-	return value == None
 }
 
-// take takes an identifier, and returns its texture.
-func (q *question) take(id identifier, value string) texture {
-	q.given |= 1 << id
-	return q.put(id, value, 0)
+// ask makes q the question that an action asks (SPEC 4.3).
+func (q *question) ask(action Permission) {
+	if q.depth == KindIntegration && action == CredentialWrite || q.depth == KindCredential && action == ConfigWrite {
+		q.descend()
+	}
 }
 
-// judge reports whether the names that are given are good, and finds the UUIDs that have
-// capitals.
-func (q *question) judge() bool {
-	for id := range identifiers {
-		if !q.given.has(id) {
-			continue
-		}
-		name := q.text[id]
-		t := q.put(id, name, 0)
-		if t&odd != 0 && id.check(name) != "" || t&beginsE != 0 && id.beginsExt(name) {
+// judge reports whether some of the names are good (SPEC 2.4).
+func (q question) judge(some Identifiers) bool {
+	for ; some != 0; some &= some - 1 {
+		id := identifier(bits.TrailingZeros8(uint8(some)))
+		if name := q.name(id); id.texture(name)&odd != 0 && id.check(name) != "" {
 			return false
-		}
-		if t&hasUpper != 0 && id.isObjectID() && isUUID(name) {
-			q.upper |= 1 << id
-			q.put(id, name, bit5)
 		}
 	}
 	return true
@@ -383,15 +377,6 @@ func (q *question) judge() bool {
 // identifiersTo has the identifiers of each level and those above it.
 var identifiersTo = [...]Identifiers{
 	0, 1<<credentialExternalID - 1, 1<<configurationExternalID - 1, 1<<identifiers - 1,
-}
-
-// settle finds the ranks, once the rest has been taken.
-func (q *question) settle() {
-	q.ranks = ranksOf(q.depth, q.given)
-	q.possible = q.ranks
-	if q.open != 0 {
-		q.possible = ranksOf(q.depth, q.given|q.open)
-	}
 }
 
 // descend turns a question about an integration or a credential into one about what is
@@ -403,11 +388,10 @@ func (q *question) descend() {
 	} else {
 		q.open |= 1 << configurationExternalID
 	}
-	q.settle()
 }
 
 // creation returns the permission that SPEC 4.3 asks one level below q.
-func (q *question) creation() grant {
+func (q question) creation() grant {
 	switch q.depth {
 	case KindIntegration:
 		return grantCredentialWrite
@@ -417,19 +401,9 @@ func (q *question) creation() grant {
 	return grantNone
 }
 
-// names returns what the path of a node names.
-func (s *ruleset) names(number uint32) (named Identifiers) {
-	for ; number != noNode; number = s.nodes[number].parent {
-		if id := s.nodes[number].id; id < identifiers {
-			named |= 1 << id
-		}
-	}
-	return named
-}
-
 // fits reports whether a rule applies to q, or would if q had the identifiers that are
 // free.
-func (s *ruleset) fits(number uint32, q *question, free Identifiers) bool {
+func (s *ruleset) fits(number uint32, q question, free Identifiers) bool {
 	for ; number != noNode; number = s.nodes[number].parent {
 		n := &s.nodes[number]
 		if n.id < identifiers && !free.has(n.id) && !(q.given.has(n.id) && q.is(n.id, s.name(n))) {
@@ -439,15 +413,19 @@ func (s *ruleset) fits(number uint32, q *question, free Identifiers) bool {
 	return true
 }
 
-// fill gives q the identifiers that a rule names and q does not have.
-func (s *ruleset) fill(q *question, number uint32) {
+// filled returns q with the identifiers that a rule names and q does not have. Its target is
+// t, which the caller provides so that it need not be allocated.
+func (s *ruleset) filled(q question, t *Target, number uint32) question {
+	*t = *q.Target
+	filled := q
+	filled.Target = t
 	for ; number != noNode; number = s.nodes[number].parent {
 		if n := &s.nodes[number]; n.id < identifiers && !q.given.has(n.id) {
-			q.put(n.id, s.name(n), 0)
-			q.given |= 1 << n.id
+			*t.field(n.id) = s.name(n)
+			filled.given |= 1 << n.id
 		}
 	}
-	q.settle()
+	return filled
 }
 
 // Visible reports whether some permission is allowed on the target or on anything that
@@ -460,35 +438,34 @@ func (s *ruleset) fill(q *question, number uint32) {
 // grow with the product of those of the parts.
 func (p *Policy) Visible(target Target) bool {
 	s := p.ruleset()
-	var q question
-	if !q.target(&target) {
+	q, valid := target.question()
+	if !valid {
 		return false
 	}
 	q.open = 0
-	q.settle()
 	switch {
 	case s == &unrestricted:
 		return true
 	case s == nil:
-		return p != nil && p.parts != nil && p.parts.visible(&q)
+		return p != nil && p.parts != nil && p.parts.visible(q)
 	}
-	if s.shows(&q) {
+	if s.shows(q) {
 		return true
 	}
 	// If something below is allowed by a rule, then so it is on the target that has, of
 	// what is below, only what that rule names. A rule that is no deeper than the target
 	// would have shown on the target itself.
 	below := ^ranksOf(q.depth, 1<<identifiers-1)
+	var lowerTarget Target
 	for left := s.granting & below; left != 0; left = left.butHighest() {
 		r := left.highest()
 		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if s.nodes[m].grant == grantNone || !s.fits(m, &q, ^identifiersTo[q.depth]) {
+			if s.nodes[m].grant == grantNone || !s.fits(m, q, ^identifiersTo[q.depth]) {
 				continue
 			}
-			lower := q
+			lower := s.filled(q, &lowerTarget, m)
 			lower.depth = r.kind()
-			s.fill(&lower, m)
-			if s.shows(&lower) {
+			if s.shows(lower) {
 				return true
 			}
 		}
@@ -498,7 +475,7 @@ func (p *Policy) Visible(target Target) bool {
 
 // shows reports whether something is allowed on q, or on what could be created in it.
 // Nothing is open in q.
-func (s *ruleset) shows(q *question) bool {
+func (s *ruleset) shows(q question) bool {
 	rule := s.decider(q)
 	if rule == noNode {
 		return false
@@ -511,8 +488,8 @@ func (s *ruleset) shows(q *question) bool {
 	if granted&creation == grantNone {
 		return false
 	}
-	created := *q
+	created := q
 	created.descend()
-	rule = s.decider(&created)
+	rule = s.decider(created)
 	return rule != noNode && s.nodes[rule].grant&creation != grantNone
 }

@@ -1,8 +1,8 @@
 package permissions
 
 import (
+	"hash/maphash"
 	"math/bits"
-	"strings"
 )
 
 // A ruleset is the rules of one claim, indexed.
@@ -17,6 +17,8 @@ type ruleset struct {
 	// holders of maps under that of their spelling. A slot is 0, or a node's number plus
 	// one, marked with eight bits of the key.
 	slots []uint32
+
+	crowded bool // whether keys are made of whole names, because samples were too much alike
 
 	// order is the numbers of the rules, sorted by rank and in the order of the text
 	// within a rank; those of rank r are order[start[r]:start[r+1]].
@@ -90,6 +92,19 @@ func (r rank) with(id identifier) rank {
 func (r rank) credential() form    { return form(r >> shiftCredential & 3) }
 func (r rank) configuration() form { return form(r >> shiftConfiguration) }
 
+// names returns what the path of a rule names.
+func (r rank) names() Identifiers { return namesOfRank[r&maxRank] }
+
+// namesOfRank is never written.
+var namesOfRank = func() (table [maxRank + 1]Identifiers) {
+	names := [...]Identifiers{formExternal: 1, formID: 2} // at a level
+	for r := range rank(maxRank + 1) {
+		table[r] = Identifiers(r&rankIntegration)<<integrationName |
+			names[r.credential()]<<credentialExternalID | names[r.configuration()]<<configurationExternalID
+	}
+	return table
+}()
+
 // kind returns the kind of the rule itself.
 func (r rank) kind() Kind {
 	switch {
@@ -108,20 +123,26 @@ type ranks uint32
 const ranksAllAny ranks = 1<<0 | 1<<(rank(formAny)<<shiftCredential) |
 	1<<(rank(formAny)<<shiftConfiguration|rank(formAny)<<shiftCredential)
 
-// The ranks that can apply to a target, by how deep it is and by what is known of it: at a
-// level nothing, the external ID, the ID, or both.
-var (
-	ranksByDepth         = [4]ranks{0x00000001, 0x00000003, 0x000000ff, 0xffffffff} // none but integration:* to the user (SPEC 4.2)
-	ranksByIntegration   = [2]ranks{0x55555555, 0xffffffff}
-	ranksByCredential    = [4]ranks{0x0f0f0f0f, 0x3f3f3f3f, 0xcfcfcfcf, 0xffffffff}
-	ranksByConfiguration = [4]ranks{0x0000ffff, 0x00ffffff, 0xff00ffff, 0xffffffff}
-)
+// ranksByKnown are the ranks of the rules that can apply to a target, by how deep it is and
+// which of its identifiers are known (SPEC 4.1): those that are no deeper and name nothing
+// else. They are never written.
+var ranksByKnown = func() (table [KindConfiguration + 1][1 << identifiers]ranks) {
+	for depth := range table {
+		for known := range table[depth] {
+			for r := range rank(maxRank + 1) {
+				if (r == 0 || r.kind() <= Kind(depth)) && r.names()&^Identifiers(known) == 0 { // integration:* applies to the user (SPEC 4.2)
+					table[depth][known] |= 1 << r
+				}
+			}
+		}
+	}
+	return table
+}()
 
 // ranksOf returns the ranks of the rules that can apply to a target of a depth of which
 // these identifiers are known.
 func ranksOf(depth Kind, known Identifiers) ranks {
-	return ranksByDepth[depth&3] & ranksByIntegration[known&1] &
-		ranksByCredential[known>>credentialExternalID&3] & ranksByConfiguration[known>>configurationExternalID&3]
+	return ranksByKnown[depth&3][known&(1<<identifiers-1)]
 }
 
 func (s ranks) has(r rank) bool { return s>>r&1 != 0 }
@@ -132,30 +153,9 @@ func (s ranks) highest() rank { return rank(bits.Len32(uint32(s)) - 1) }
 // butHighest returns the set without its most specific rank.
 func (s ranks) butHighest() ranks { return s &^ (1 << s.highest()) }
 
-// names is what a path or a target names: for each identifier that matters the name and
-// its hash. Which ones matter, a rank says.
-type names struct {
-	text  [identifiers]string
-	hash  [identifiers]uint64
-	upper Identifiers // those that are UUIDs with capitals in them
-}
-
-// is reports whether identifier id is name, which is as it compares.
-func (n *names) is(id identifier, name string) bool {
-	return n.text[id] == name || n.isUpper(id, name)
-}
-
-// isUpper reports whether identifier id is name in capitals, a UUID.
-func (n *names) isUpper(id identifier, name string) bool {
-	return n.upper.has(id) && strings.EqualFold(n.text[id], name)
-}
-
-// spread is an odd number with its bits spread, to multiply hashes with.
-const spread = 0x9e3779b97f4a7c15
-
 // newRuleset returns a ruleset with room for that many scopes.
-func newRuleset(text string, room int) *ruleset {
-	s := &ruleset{text: text, nodes: make([]node, 0, room)}
+func newRuleset(text string, room int, crowded bool) *ruleset {
+	s := &ruleset{text: text, nodes: make([]node, 0, room), crowded: crowded}
 	index := make([]uint32, 3*room)
 	s.slots, s.order = index[:2*room:2*room], index[2*room:2*room]
 	s.policy.rules = s
@@ -172,7 +172,6 @@ func (s *ruleset) vocabulary() vocabulary {
 // slot returns where the search for a key begins, and what its slots are marked with.
 // The table is at most half full.
 func (s *ruleset) slot(key uint64) (i int, mark uint32) {
-	key *= spread
 	hi, _ := bits.Mul64(key, uint64(len(s.slots)))
 	return int(hi), uint32(key>>32) << 24
 }
@@ -185,43 +184,41 @@ func (s *ruleset) behind(slot int) int {
 	return 0
 }
 
-// find returns the rule of rank r whose path has these names, or noNode; and its key, and
-// the slot that it has or would have.
-func (s *ruleset) find(r rank, names *names) (number uint32, key uint64, slot int) {
-	key = uint64(r)
-	if r&rankIntegration != 0 {
-		key += names.hash[integrationName]
-	}
-	if form := r.credential(); form > formAny {
-		key = key*spread + names.hash[identifier(form)-1]
-	}
-	if form := r.configuration(); form > formAny {
-		key = key*spread + names.hash[identifier(form)+1]
-	}
+// find returns the rule of rank r that names what t does, or noNode; and its key, and the
+// slot that it has or would have.
+func (s *ruleset) find(r rank, t *Target) (number uint32, key uint64, slot int) {
+	key = s.key(r, t)
 	slot, mark := s.slot(key)
-probe:
 	for ; s.slots[slot] != 0; slot = s.behind(slot) {
 		if v := s.slots[slot]; v&^maxNodes == mark {
 			number = v&maxNodes - 1
-			n := &s.nodes[number]
-			if n.rank != r {
-				continue
-			}
-			for {
-				if id := n.id; id < identifiers {
-					name := s.name(n)
-					if name != names.text[id] && (names.upper == 0 || !names.isUpper(id, name)) {
-						continue probe
-					}
-				}
-				if n.parent == noNode {
-					return number, key, slot
-				}
-				n = &s.nodes[n.parent]
+			if n := &s.nodes[number]; n.rank == r && s.covers(n, t) {
+				return number, key, slot
 			}
 		}
 	}
 	return noNode, key, slot
+}
+
+// covers reports whether t is named by the whole path of a rule.
+func (s *ruleset) covers(n *node, t *Target) bool {
+	for {
+		if n.id < identifiers && !s.isSpelled(n, t.name(n.id)) && !s.isNamed(n, t) {
+			return false
+		}
+		if n.parent == noNode {
+			return true
+		}
+		n = &s.nodes[n.parent]
+	}
+}
+
+// isNamed reports whether t has the name of n (SPEC 2.5).
+func (s *ruleset) isNamed(n *node, t *Target) bool { return t.is(n.id, s.name(n)) }
+
+// isSpelled reports the same, of a name that stands in the text just so.
+func (s *ruleset) isSpelled(n *node, name string) bool {
+	return len(name) == int(n.size) && s.text[n.at:][:len(name)] == name
 }
 
 // name returns the name of n as it compares; "" for a wildcard.
@@ -268,10 +265,26 @@ func (s *ruleset) add(n node, key uint64, slot int) {
 	s.slots[slot] = mark | uint32(len(s.nodes))
 }
 
+// crowds reports whether too many have the key of a rule that is to be added, as far as marks
+// tell. Whoever finds that, parses the claim again and has whole names hashed.
+func (s *ruleset) crowds(key uint64, slot int) bool {
+	alike := 0
+	i, mark := s.slot(key)
+	for ; i != slot; i = s.behind(i) {
+		if s.slots[i]&^maxNodes == mark {
+			alike++
+		}
+	}
+	return alike >= maxAlike
+}
+
+// maxAlike bounds how many names a question is compared with in vain.
+const maxAlike = 4
+
 // findHolder returns the holder inside parent that is spelled so, or noNode; and its key,
-// and the slot that it has or would have. The hash is that of the spelling.
-func (s *ruleset) findHolder(parent uint32, id identifier, spelling string, hash uint64) (number uint32, key uint64, slot int) {
-	key = (hash+uint64(id))*spread + uint64(parent)
+// and the slot that it has or would have.
+func (s *ruleset) findHolder(parent uint32, id identifier, spelling string) (number uint32, key uint64, slot int) {
+	key = fold(maphash.String(seed, spelling)+uint64(id), uint64(parent)^seeds[0])
 	slot, mark := s.slot(key)
 	for ; s.slots[slot] != 0; slot = s.behind(slot) {
 		if v := s.slots[slot]; v&^maxNodes == mark {
@@ -286,8 +299,8 @@ func (s *ruleset) findHolder(parent uint32, id identifier, spelling string, hash
 }
 
 // isHolder reports whether findHolder finds one.
-func (s *ruleset) isHolder(parent uint32, id identifier, spelling string, hash uint64) bool {
-	number, _, _ := s.findHolder(parent, id, spelling, hash)
+func (s *ruleset) isHolder(parent uint32, id identifier, spelling string) bool {
+	number, _, _ := s.findHolder(parent, id, spelling)
 	return number != noNode
 }
 

@@ -50,8 +50,8 @@ func (p *Policy) SelectConfigurations(action Permission, credential Target) Sele
 
 // selects selects among the things of a kind that are in a target.
 func (p *Policy) selects(action Permission, kind Kind, above *Target) Selection {
-	var q question
-	if action == "" || !q.target(above) || q.depth != kind-1 {
+	q, valid := above.question()
+	if action == "" || !valid || q.depth != kind-1 {
 		return Selection{}
 	}
 	q.depth = kind
@@ -65,7 +65,7 @@ func (p *Policy) selects(action Permission, kind Kind, above *Target) Selection 
 			return Selection{}
 		case &unrestricted:
 		default:
-			all = append(all, s.conditions(&q, kind, s.vocabulary().grant(action))...)
+			all = append(all, s.conditions(q, kind, s.vocabulary().grant(action))...)
 		}
 	}
 	return Selection{kind, canonicalTarget(*above), simplify(all)}
@@ -85,8 +85,8 @@ func canonicalTarget(t Target) Target {
 // For a row of a database, give both identifiers, and [None] for one that it does not have.
 // One that is left open is taken by SPEC 4.7, as everywhere.
 func (s Selection) Allows(t Target) bool {
-	var q question
-	if s.kind == 0 || !q.target(&t) || q.depth != s.kind {
+	q, valid := t.question()
+	if s.kind == 0 || !valid || q.depth != s.kind {
 		return false
 	}
 	t = canonicalTarget(t)
@@ -299,7 +299,7 @@ func (n idSet) compare(m idSet) int {
 // a list of the rules with that name and those with none, and where it has none of these
 // names. The last is the list of the rules without a name of it. So of the others it is
 // enough to look at the rules with one.
-func (s *ruleset) conditions(q *question, kind Kind, want grant) []condition {
+func (s *ruleset) conditions(q question, kind Kind, want grant) []condition {
 	row := identifiersOf(kind)
 	var list []condition
 	above := map[string]*matched{"": {}} // what has matched so far, by the name of what is open

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"log/slog"
+	"math/bits"
 	"strings"
 )
 
@@ -52,6 +53,30 @@ func (t Target) Validate() error {
 		return &TargetError{Field: "CredentialID", Problem: "is empty, and must be named with its configuration, by this or by CredentialExternalID"}
 	}
 	return nil
+}
+
+// field returns the field of an identifier.
+func (t *Target) field(id identifier) *string {
+	switch id {
+	case integrationName:
+		return &t.Integration
+	case credentialExternalID:
+		return &t.CredentialExternalID
+	case credentialID:
+		return &t.CredentialID
+	case configurationExternalID:
+		return &t.ConfigurationExternalID
+	}
+	return &t.ConfigurationID
+}
+
+// name returns an identifier.
+func (t *Target) name(id identifier) string { return *t.field(id) }
+
+// is reports whether an identifier is name, which is as it compares (SPEC 2.5).
+func (t *Target) is(id identifier, name string) bool {
+	given := t.name(id)
+	return given == name || id.isObjectID() && len(given) == len(name) && isUUID(name) && strings.EqualFold(given, name)
 }
 
 type targetField struct {
@@ -114,6 +139,9 @@ func (t Target) LogValue() slog.Value {
 type Identifiers uint8
 
 func (s Identifiers) has(id identifier) bool { return s&(1<<id) != 0 }
+
+// last returns the most specific identifier of a set that is not empty.
+func (s Identifiers) last() identifier { return identifier(bits.Len8(uint8(s)) - 1) }
 
 // Names of the identifiers, for people.
 func (id identifier) String() string {

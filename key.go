@@ -1,0 +1,85 @@
+package permissions
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// Rules are found by hashing what they name. A few bytes of names nearly always tell them
+// apart, and reading no more is most of what makes a decision fast. A claim where they do not
+// is crowded, and its names are hashed whole: see [ruleset.crowds].
+
+// spread is an odd number with its bits spread, to multiply with.
+const spread = 0x9e3779b97f4a7c15
+
+// seeds make it impossible to write names that stand in each other's way. They are never
+// written.
+var (
+	seeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
+	seed  = maphash.MakeSeed()
+)
+
+// key returns the key of a rule of rank r that names what t does. It is made of some bytes of
+// the names: up to 24 of the most specific one, and the ends of the others. Letter case makes
+// no difference to it, for the sake of UUIDs.
+func (s *ruleset) key(r rank, t *Target) uint64 {
+	if s.crowded {
+		return fullKey(r, t)
+	}
+	key := uint64(r) * spread
+	named := r.names()
+	if named == 0 {
+		return key
+	}
+	last := named.last()
+	if credential := named &^ (1<<last | 1<<integrationName); credential != 0 {
+		key = (key + ends(t.name(credential.last()))) * seeds[1]
+	}
+	if last != integrationName && named.has(integrationName) {
+		key = (key + ends(t.Integration)) * seeds[1]
+	}
+	name := t.name(last)
+	size := len(name)
+	a, b := seeds[0], seeds[1]^uint64(size)
+	switch {
+	case size >= 8:
+		middle := load64(name[size/2-4:]) | bit5
+		return key + fold(a^(load64(name)|bit5), b^(load64(name[size-8:])|bit5)^middle*spread)
+	case size >= 4:
+		return key + fold(a^(load32(name)|bit5), b^(load32(name[size-4:])|bit5)<<24)
+	}
+	return key + fold(a^uint64(name[0]|0x20), b^uint64(name[size/2]|0x20)<<40^uint64(name[size-1]|0x20)<<32)
+}
+
+// ends returns the length of a name and the bytes at its ends.
+func ends(name string) uint64 {
+	return uint64(len(name))<<16 + uint64(name[0]|0x20)<<8 + uint64(name[len(name)-1]|0x20)
+}
+
+// fullKey returns a key of the whole names, as they compare.
+func fullKey(r rank, t *Target) uint64 {
+	key := uint64(r)
+	for id := range identifiers {
+		if !r.names().has(id) {
+			continue
+		}
+		name := t.name(id)
+		hash := maphash.String(seed, name)
+		if id.isObjectID() && isUUID(name) {
+			var lower [36]byte
+			for i := range lower {
+				lower[i] = name[i] | 0x20
+			}
+			hash = maphash.Bytes(seed, lower[:])
+		}
+		key = key*seeds[1] + hash
+	}
+	return key
+}
+
+// fold multiplies and folds the product.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
