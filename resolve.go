@@ -261,17 +261,19 @@ func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, d
 	}
 	granted, denier = s.nodes[rule].grant&want, noNode
 	if granted != grantNone && q.open != 0 {
-		granted, denier = s.stands(q, rule, granted)
+		// Only a rule that outranks this one and names something open could change a yes.
+		left := s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
+		if left != 0 {
+			granted, denier = s.stands(q, left, granted)
+		}
 	}
 	return rule, granted, denier
 }
 
-// stands returns which of the permissions that a rule grants on q stand by SPEC 4.7. Where
-// none does, denier is a rule that would deny.
-func (s *ruleset) stands(q question, rule uint32, granted grant) (_ grant, denier uint32) {
+// stands returns which of the permissions that are granted on q stand whatever is open, given
+// the ranks of the rules that could deny them. Where none stands, denier is one that does.
+func (s *ruleset) stands(q question, left ranks, granted grant) (_ grant, denier uint32) {
 	var target Target
-	// Only a rule that outranks this one and names something open could change a yes.
-	left := s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
 	for ; left != 0 && granted != grantNone; left = left.butHighest() {
 		r := left.highest()
 		if granted&^s.holds[r] == 0 {
