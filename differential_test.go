@@ -566,7 +566,7 @@ func TestDifferentialAlike(t *testing.T) {
 		}
 	}
 	for _, reason := range []permissions.Reason{permissions.Granted, permissions.NotGranted, permissions.NoRule, permissions.Undetermined} {
-		require.Greater(t, reasons[reason], pairs/4/200, "the generator asks too few questions with the answer %v", reason)
+		require.Greater(t, reasons[reason], pairs/4/1000, "the generator asks too few questions with the answer %v", reason)
 	}
 	t.Logf("%d claims, %d questions: %v; next seed %d", accepted, accepted*questions, reasons, seed)
 }
