@@ -305,3 +305,27 @@ func TestKindCutShort(t *testing.T) {
 		require.Equal(t, remedy, parse.Remedy, text)
 	}
 }
+
+// A key is repeated however it is spelled, wildcards and holders too, and only then.
+func TestRepeatedKeysInEscapes(t *testing.T) {
+	wildcards := []string{"integration:*", "credential:*", "configuration:*"}
+	for _, scope := range append(wildcards, "integration:x", "credential:ext:x", "configuration:x") {
+		escaped := strings.Replace(allEscaped(scope), `\u003a`, ":", 1)
+		for _, value := range []string{"{}", "[]", "{}, []", "[], {}"} {
+			first, second, both := strings.Cut(value, ", ")
+			if !both {
+				second = first
+			}
+			if strings.HasPrefix(scope, "configuration") && strings.Contains(value, "{}") {
+				continue // which holds no map
+			}
+			for _, keys := range [][2]string{{scope, escaped}, {escaped, scope}, {escaped, escaped}, {scope, scope}} {
+				parseBoth(t, fmt.Sprintf(`{"%s":%s,"%s":%s}`, keys[0], first, keys[1], second))
+				parseBoth(t, fmt.Sprintf(`{"%s":%s,"integration:y":{"%s":%s}}`, keys[0], first, keys[1], second))
+				_, err := permissions.Parse(fmt.Appendf(nil, `{"%s":%s,"%s":%s}`, keys[0], first, keys[1], second))
+				require.ErrorIs(t, err, permissions.ErrDuplicate)
+				require.ErrorContains(t, err, "stands twice in one object", "%s and %s", keys[0], keys[1])
+			}
+		}
+	}
+}

@@ -9,7 +9,7 @@
 # CONNECTPERMS_WORKERS is how many run at once (2).
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- json.go parse.go plain.go scope.go ruleset.go resolve.go claims.go verifier.go
+[ $# -gt 0 ] || set -- json.go parse.go plain.go scope.go target.go ruleset.go key.go resolve.go claims.go verifier.go
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 (cd tools && go build -o "$tools/" github.com/go-gremlins/gremlins/cmd/gremlins ./survivors)
@@ -31,7 +31,7 @@ done
 # tests may take is a multiple of what they take once, which must not come from a cache.
 CONNECTPERMS_PAIRS=2000
 export CONNECTPERMS_PAIRS
-flags="${GOFLAGS:-} -count=1 -vet=off -skip=Hostile|Select|Explain|Filter|Intersect|Builder|SignRandom|SharedByMany|ShowsNoKey"
+flags="${GOFLAGS:-} -count=1 -failfast -vet=off -skip=Hostile|Select|Explain|Filter|Intersect|Builder|SignRandom|SharedByMany|ShowsNoKey"
 # shellcheck disable=SC2086
 GOFLAGS=$flags "$tools/gremlins" unleash $exclude --silent --workers "${CONNECTPERMS_WORKERS:-2}" --timeout-coefficient 10 --output "$tools/report.json" \
 	--invert-assignments --invert-bitwise --invert-bwassign --invert-logical --invert-loopctrl --remove-self-assignments . >"$tools/out" 2>&1 || {
