@@ -198,7 +198,7 @@ func (s *ruleset) step(rule uint32, q question) Step {
 	for number := rule; number != noNode; number = s.nodes[number].parent {
 		n := &s.nodes[number]
 		switch {
-		case n.id >= identifiers || n.id.kind() > q.depth || q.given.has(n.id) && q.is(n.id, s.name(n)):
+		case n.id >= identifiers || n.id.kind() > q.depth || q.has(n):
 		case q.open.has(n.id):
 			step.Open |= 1 << n.id
 		default:
@@ -324,13 +324,13 @@ func (s *ruleset) otherwiseNamed(q question, want grant) string {
 		other, near := q, true
 		for number := m; number != noNode && near; number = s.nodes[number].parent {
 			n := &s.nodes[number]
-			if n.id >= identifiers || q.given.has(n.id) && q.is(n.id, s.name(n)) {
+			if n.id >= identifiers || q.has(n) {
 				continue
 			}
-			near = q.given.has(n.id) && strings.EqualFold(q.name(n.id), s.name(n))
+			near = q.given.has(n.id) && strings.EqualFold(q.name(n.id), n.name)
 			other.given &^= 1 << n.id
 			for id := range identifiers {
-				if id != n.id && id.kind() == n.id.kind() && q.given.has(id) && q.is(id, s.name(n)) {
+				if id != n.id && id.kind() == n.id.kind() && q.given.has(id) && id.same(n.name, q.name(id)) {
 					near = true
 					other.given &^= 1 << id
 				}

@@ -8,7 +8,7 @@ import (
 
 // Rules are found by hashing what they name. A few bytes of names nearly always tell them
 // apart, and reading no more is most of what makes a decision fast. A claim where they do not
-// is crowded, and its names are hashed whole: see [ruleset.crowds].
+// is crowded, and its names are hashed whole: see [maxAlike].
 
 // spread is an odd number with its bits spread, to multiply with.
 const spread = 0x9e3779b97f4a7c15
@@ -20,26 +20,17 @@ var (
 	seed  = maphash.MakeSeed()
 )
 
-// key returns the key of a rule of rank r that names what t does. It is made of some bytes of
-// the names: up to 24 of the most specific one, and the ends of the others. Letter case makes
-// no difference to it, for the sake of UUIDs.
-func (s *ruleset) key(r rank, t *Target) uint64 {
-	if s.crowded {
-		return fullKey(r, t)
-	}
+// sampledKey returns the key of a rule of rank r that has these names on its path, from the
+// most specific up. It is made of some bytes of them: up to 24 of the first, and the ends of
+// the others. Letter case makes no difference to it, for the sake of UUIDs.
+func sampledKey(r rank, name, second, third string) uint64 {
 	key := uint64(r) * spread
-	named := r.names()
-	if named == 0 {
-		return key
+	if second != "" {
+		key = (key + ends(second)) * seeds[1]
 	}
-	last := named.last()
-	if credential := named &^ (1<<last | 1<<integrationName); credential != 0 {
-		key = (key + ends(t.name(credential.last()))) * seeds[1]
+	if third != "" {
+		key = (key + ends(third)) * seeds[1]
 	}
-	if last != integrationName && named.has(integrationName) {
-		key = (key + ends(t.Integration)) * seeds[1]
-	}
-	name := t.name(last)
 	size := len(name)
 	a, b := seeds[0], seeds[1]^uint64(size)
 	switch {
@@ -48,16 +39,18 @@ func (s *ruleset) key(r rank, t *Target) uint64 {
 		return key + fold(a^(load64(name)|bit5), b^(load64(name[size-8:])|bit5)^middle*spread)
 	case size >= 4:
 		return key + fold(a^(load32(name)|bit5), b^(load32(name[size-4:])|bit5)<<24)
+	case size == 0:
+		return key
 	}
 	return key + fold(a^uint64(name[0]|0x20), b^uint64(name[size/2]|0x20)<<40^uint64(name[size-1]|0x20)<<32)
 }
 
 // ends returns the length of a name and the bytes at its ends.
 func ends(name string) uint64 {
-	return uint64(len(name))<<16 + uint64(name[0]|0x20)<<8 + uint64(name[len(name)-1]|0x20)
+	return uint64(len(name))<<16 | uint64(name[0])<<8 | uint64(name[len(name)-1]) | 0x2020
 }
 
-// fullKey returns a key of the whole names, as they compare.
+// fullKey returns a key of all bytes of the names, as they compare.
 func fullKey(r rank, t *Target) uint64 {
 	key := uint64(r)
 	for id := range identifiers {
@@ -67,7 +60,7 @@ func fullKey(r rank, t *Target) uint64 {
 		name := t.name(id)
 		hash := maphash.String(seed, name)
 		if id.isObjectID() && isUUID(name) {
-			var lower [36]byte
+			var lower [uuidLen]byte
 			for i := range lower {
 				lower[i] = name[i] | 0x20
 			}

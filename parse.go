@@ -314,85 +314,70 @@ func (b *parser) entry(h *holder) error {
 		return errFull
 	}
 	// A key that is plain, as nearly all are, is looked at once.
-	raw, plain := b.candidate(), true
-	var t texture
-	id, spelling, ok := splitScope(raw)
+	text, t := b.candidate(), texture(0)
+	id, name, ok := splitScope(text)
 	if ok && id < identifiers {
-		t = id.texture(spelling)
-		plain = t&odd == 0 && (t&hasUpper == 0 || strings.IndexByte(spelling, '\\') < 0)
+		t = id.texture(name)
+		ok = t&odd == 0 && (t&hasUpper == 0 || strings.IndexByte(name, '\\') < 0)
 	}
-	if ok && plain {
-		b.i += len(raw) + 2
+	if ok {
+		b.i += len(text) + 2
 	} else {
-		if raw, plain, ok = b.raw(); !ok {
+		if text, ok = b.str(); !ok {
 			return b.syntax()
 		}
-		if id, spelling, ok = b.scope(raw); !ok {
-			return b.badScope(at, h, raw)
+		if id, name, ok = splitScope(text); !ok || id < identifiers && id.check(name) != "" {
+			return b.badScope(at, h, text)
 		}
-		if id < identifiers {
-			t = id.texture(spelling)
-		}
+		t = hasUpper // perhaps
 	}
 	if id.kind() <= h.kind {
 		inside := "cannot stand inside a credential"
 		if h.kind == KindIntegration {
 			inside = "cannot stand inside an integration"
 		}
-		return b.keyMistake(ErrNesting, at, h, raw, inside,
+		return b.keyMistake(ErrNesting, at, h, text, inside,
 			"only what is more specific can: a credential or configuration in an integration, a configuration in a credential")
 	}
-	rank := h.rank.with(id)
-	nameAt, size := uint32(at+1+len(scopePrefix[id])), uint32(len(spelling))
-	name := spelling
 	if id.isObjectID() && t&hasUpper != 0 {
-		name = canonicalID(spelling)
+		name = canonicalID(name)
 	}
-	if !plain || name != spelling {
-		size = respelled | uint32(len(s.respelled))
-		s.respelled = append(s.respelled, respelling{name, uint32(at + 1)})
-	}
+	n := node{name: name, at: uint32(at), parent: h.node, id: id, rank: h.rank.with(id)}
 	if id < identifiers {
 		*h.names.field(id) = name
 	}
-	same, key, slot := s.find(rank, &h.names)
-	if same != noNode && s.nodes[same].parent == h.node && s.spelling(same) == spelling ||
-		h.holds && s.isHolder(h.node, id, spelling) {
-		return b.keyMistake(ErrDuplicate, at, h, raw, "stands twice in one object", "keep one of them")
+	same, key := s.find(n.rank, &h.names)
+	if same != noNode && s.nodes[same].parent == h.node && s.keyText(&s.nodes[same]) == text ||
+		h.holds && s.isHolder(h.node, text) {
+		return b.keyMistake(ErrDuplicate, at, h, text, "stands twice in one object", "keep one of them")
 	}
 	if !b.punctuation(':') {
 		return b.syntax()
 	}
 	if b.space() == '{' {
 		if id.kind() == KindConfiguration {
-			return b.keyMistake(ErrNesting, at, h, raw, "holds a map, and nothing is more specific than a configuration",
+			return b.keyMistake(ErrNesting, at, h, text, "holds a map, and nothing is more specific than a configuration",
 				"give it true, false or an array of permissions")
 		}
 		h.holds = true
-		inner := &holder{node: uint32(len(s.nodes)), kind: id.kind(), rank: rank, names: h.names}
-		_, key, slot := s.findHolder(h.node, id, spelling)
-		s.add(node{at: nameAt, size: size, parent: h.node, id: id, rank: holderRank}, key, slot)
+		inner := &holder{node: uint32(len(s.nodes)), kind: id.kind(), rank: n.rank, names: h.names}
+		_, key := s.findHolder(h.node, text)
+		n.rank = holderRank
+		s.add(n, key)
 		return b.object(inner)
 	}
-	granted, err := b.grant(h, raw)
+	granted, err := b.grant(h, text)
 	if err != nil {
 		return err
 	}
 	if same != noNode {
-		return b.keyMistake(ErrDuplicate, at, h, raw, "is the rule that already stands at "+quote(s.pointer(same)), "keep one of them")
+		return b.keyMistake(ErrDuplicate, at, h, text, "is the rule that already stands at "+quote(s.pointer(same)), "keep one of them")
 	}
-	if !s.crowded && s.crowds(key, slot) {
+	n.grant = granted
+	if s.add(n, key) > maxAlike && !s.crowded {
 		return errCrowded
 	}
-	s.add(node{grant: granted, at: nameAt, size: size, parent: h.node, id: id, rank: rank}, key, slot)
 	return nil
-}
-
-// scope takes apart and judges a key that is not plain. It returns the name as the key
-// spells it.
-func (b *parser) scope(raw string) (id identifier, name string, ok bool) {
-	id, name, ok = splitScope(unescape(raw))
-	return id, name, ok && (id >= identifiers || id.check(name) == "")
 }
 
 // grant reads the value of a rule.
@@ -508,14 +493,14 @@ func (b *parser) syntax() error {
 }
 
 // keyMistake returns the error for a mistake in a key of h.
-func (b *parser) keyMistake(kind error, at int, h *holder, raw, problem, remedy string) error {
-	return b.mistake(kind, at, b.pointer(h, raw), quote(unescape(raw)), problem, remedy)
+func (b *parser) keyMistake(kind error, at int, h *holder, key, problem, remedy string) error {
+	return b.mistake(kind, at, b.pointer(h, key), quote(key), problem, remedy)
 }
 
 // badScope returns the error for a key that is no scope.
-func (b *parser) badScope(at int, h *holder, raw string) error {
-	problem, remedy := scopeProblem(unescape(raw))
-	return b.keyMistake(ErrScope, at, h, raw, problem, remedy)
+func (b *parser) badScope(at int, h *holder, key string) error {
+	problem, remedy := scopeProblem(key)
+	return b.keyMistake(ErrScope, at, h, key, problem, remedy)
 }
 
 // badClaim returns the error for a claim that is no object.
@@ -544,8 +529,8 @@ func (b *parser) badClaim() error {
 }
 
 // pointer returns the JSON Pointer to a key of h.
-func (b *parser) pointer(h *holder, raw string) string {
-	return b.rules.pointer(h.node) + "/" + escapePointer(unescape(raw))
+func (b *parser) pointer(h *holder, key string) string {
+	return b.rules.pointer(h.node) + "/" + escapePointer(key)
 }
 
 // escapePointer returns a key as a JSON Pointer spells it (RFC 6901).

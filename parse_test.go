@@ -67,6 +67,8 @@ var mistakes = []struct {
 	{`{"integration:a":{"credential:EXT:x":true}}`, permissions.ErrScope, "/integration:a/credential:EXT:x", 18, `"credential:EXT:x"`, `scope at "/integration:a/credential:EXT:x" (byte 18): "credential:EXT:x" begins with ext, which marks an external ID; did you mean "credential:ext:x"?`},
 	{`{"":true}`, permissions.ErrScope, "/", 1, `""`, `scope at "/" (byte 1): "" is no scope: it has no colon; scopes look like integration:NAME, credential:ID or configuration:ext:ID`},
 	{`{"credential:\ud800":true}`, permissions.ErrScope, "/credential:\ufffd", 1, "\"credential:\ufffd\"", "scope at \"/credential:\ufffd\" (byte 1): \"credential:\ufffd\" holds U+FFFD, the replacement character"},
+	{`{"credential:\ud800xudc00":true}`, permissions.ErrScope, "/credential:\ufffdxudc00", 1, "\"credential:\ufffdxudc00\"", "scope at \"/credential:\ufffdxudc00\" (byte 1): \"credential:\ufffdxudc00\" holds U+FFFD, the replacement character"},
+	{`{"credential:\ud800\ndc00":true}`, permissions.ErrScope, "/credential:\ufffd\ndc00", 1, "\"credential:\ufffd\\ndc00\"", "scope at \"/credential:\ufffd\\ndc00\" (byte 1): \"credential:\ufffd\\ndc00\" holds U+FFFD, the replacement character"},
 	{"{\"credential:\xff\":true}", permissions.ErrScope, "/credential:\ufffd", 1, "\"credential:\ufffd\"", "scope at \"/credential:\ufffd\" (byte 1): \"credential:\ufffd\" holds U+FFFD, the replacement character"},
 	// nesting
 	{`{"credential:a":{"credential:b":true}}`, permissions.ErrNesting, "/credential:a/credential:b", 17, `"credential:b"`, `claim at "/credential:a/credential:b" (byte 17): "credential:b" cannot stand inside a credential; only what is more specific can: a credential or configuration in an integration, a configuration in a credential`},

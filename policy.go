@@ -107,7 +107,7 @@ func (r Rule) Path() []Scope {
 		{kind: KindConfiguration, form: formAny},
 	}[:n.rank.kind()]
 	for {
-		path[n.id.kind()-1] = Scope{kind: n.id.kind(), form: n.id.form(), name: r.rules.name(n)}
+		path[n.id.kind()-1] = Scope{kind: n.id.kind(), form: n.id.form(), name: n.name}
 		if n.parent == noNode {
 			return path
 		}

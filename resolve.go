@@ -143,9 +143,17 @@ func (p *Policy) allowed(action Permission, target *Target) bool {
 		return false
 	}
 	q.ask(action)
-	rule, granted, _ := s.verdict(q, s.vocabulary().grant(action))
-	if granted == grantNone {
+	granted := s.vocabulary().grant(action)
+	rule := s.decider(q)
+	if rule == noNode || s.nodes[rule].grant&granted == grantNone {
 		return false
+	}
+	if q.open != 0 {
+		if left := s.rivals(q, rule); left != 0 {
+			if granted, _ = s.stands(q, left, granted); granted == grantNone {
+				return false
+			}
+		}
 	}
 	strange := q.given &^ s.nodes[rule].rank.names()
 	return strange == 0 || q.judge(strange)
@@ -261,13 +269,17 @@ func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, d
 	}
 	granted, denier = s.nodes[rule].grant&want, noNode
 	if granted != grantNone && q.open != 0 {
-		// Only a rule that outranks this one and names something open could change a yes.
-		left := s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
-		if left != 0 {
+		if left := s.rivals(q, rule); left != 0 {
 			granted, denier = s.stands(q, left, granted)
 		}
 	}
 	return rule, granted, denier
+}
+
+// rivals returns the ranks of the rules that could decide instead of the rule that does, if q
+// had what is open: those that outrank it and name something open.
+func (s *ruleset) rivals(q question, rule uint32) ranks {
+	return s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
 }
 
 // stands returns which of the permissions that are granted on q stand whatever is open, given
@@ -302,7 +314,7 @@ func (s *ruleset) decider(q question) uint32 {
 		if ranksAllAny.has(r) {
 			return s.order[s.start[r]]
 		}
-		if rule, _, _ := s.find(r, q.Target); rule != noNode {
+		if rule, _ := s.find(r, q.Target); rule != noNode {
 			return rule
 		}
 	}
@@ -328,26 +340,27 @@ func (t *Target) question() (q question, valid bool) {
 // is named (SPEC 3.2). Its names are not judged.
 func (t *Target) levels() (q question, ok bool) {
 	q.Target = t
-	credential := t.CredentialID != "" || t.CredentialExternalID != ""
-	configuration := t.ConfigurationID != "" || t.ConfigurationExternalID != ""
-	if t.Integration == "" || t.Integration == None || configuration && !credential {
+	if t.Integration == "" || t.Integration == None {
 		return q, *t == Target{}
 	}
 	q.depth, q.given = KindIntegration, 1<<integrationName
-	if credential {
-		q.depth = KindCredential
-		q.take(credentialID, t.CredentialID)
-		q.take(credentialExternalID, t.CredentialExternalID)
-	}
-	if configuration {
+	q.take(credentialExternalID, t.CredentialExternalID)
+	q.take(credentialID, t.CredentialID)
+	q.take(configurationExternalID, t.ConfigurationExternalID)
+	q.take(configurationID, t.ConfigurationID)
+	credential := q.open&allCredential != allCredential
+	switch {
+	case q.open&allConfiguration != allConfiguration:
 		q.depth = KindConfiguration
-		q.take(configurationID, t.ConfigurationID)
-		q.take(configurationExternalID, t.ConfigurationExternalID)
+		return q, credential
+	case credential:
+		q.depth = KindCredential
 	}
+	q.open &= identifiersTo[q.depth]
 	return q, true
 }
 
-// take notes what is known of an identifier at a level that is named.
+// take notes what is known of an identifier.
 func (q *question) take(id identifier, value string) {
 	switch value {
 	case "":
@@ -357,6 +370,11 @@ func (q *question) take(id identifier, value string) {
 		q.given |= 1 << id
 	}
 }
+
+const (
+	allCredential    Identifiers = 1<<credentialExternalID | 1<<credentialID
+	allConfiguration Identifiers = 1<<configurationExternalID | 1<<configurationID
+)
 
 // ask makes q the question that an action asks (SPEC 4.3).
 func (q *question) ask(action Permission) {
@@ -403,12 +421,17 @@ func (q question) creation() grant {
 	return grantNone
 }
 
+// has reports whether q names what n does.
+func (q question) has(n *node) bool {
+	return q.given.has(n.id) && n.id.same(n.name, q.name(n.id))
+}
+
 // fits reports whether a rule applies to q, or would if q had the identifiers that are
 // free.
 func (s *ruleset) fits(number uint32, q question, free Identifiers) bool {
 	for ; number != noNode; number = s.nodes[number].parent {
 		n := &s.nodes[number]
-		if n.id < identifiers && !free.has(n.id) && !(q.given.has(n.id) && q.is(n.id, s.name(n))) {
+		if n.id < identifiers && !free.has(n.id) && !q.has(n) {
 			return false
 		}
 	}
@@ -423,7 +446,7 @@ func (s *ruleset) filled(q question, t *Target, number uint32) question {
 	filled.Target = t
 	for ; number != noNode; number = s.nodes[number].parent {
 		if n := &s.nodes[number]; n.id < identifiers && !q.given.has(n.id) {
-			*t.field(n.id) = s.name(n)
+			*t.field(n.id) = n.name
 			filled.given |= 1 << n.id
 		}
 	}

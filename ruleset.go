@@ -7,11 +7,10 @@ import (
 
 // A ruleset is the rules of one claim, indexed.
 type ruleset struct {
-	policy    Policy // the Policy of this ruleset, allocated with it
-	text      string // of the claim
-	respelled []respelling
-	declared  *vocabulary // nil if there is none
-	nodes     []node      // the scopes of the claim, in the order of the text
+	policy   Policy      // the Policy of this ruleset, allocated with it
+	text     string      // of the claim
+	declared *vocabulary // nil if there is none
+	nodes    []node      // the scopes of the claim, in the order of the text
 
 	// slots is a hash table of the nodes: rules under the key of their path, and
 	// holders of maps under that of their spelling. A slot is 0, or a node's number plus
@@ -30,26 +29,18 @@ type ruleset struct {
 	holds    [maxRank + 1]grant // for each rank, what all its rules grant
 }
 
-// A respelling is of a key with escapes in it, or a UUID with capitals.
-type respelling struct {
-	name string // as it compares
-	key  uint32 // where the key begins in text, behind the quote
-}
-
 // A node is a scope of a claim: a rule, or the holder of a nested map.
 type node struct {
+	name   string // as it compares; "" for a wildcard
 	grant  grant
-	at     uint32     // where its name begins in text
-	size   uint32     // of its name, or the name's number in respelled, marked as such
+	at     uint32     // where its key begins in text, with its quote
 	parent uint32     // the scope that holds it, or noNode
 	id     identifier // what it names, or its wildcard
 	rank   rank       // or holderRank, if it is no rule
 }
 
 const (
-	noNode    = 1<<32 - 1
-	respelled = 1 << 31 // marks the number of a name in respelled
-
+	noNode   = 1<<32 - 1
 	maxNodes = 1<<24 - 1 // a node's number plus one has 24 bits
 )
 
@@ -91,6 +82,27 @@ func (r rank) with(id identifier) rank {
 
 func (r rank) credential() form    { return form(r >> shiftCredential & 3) }
 func (r rank) configuration() form { return form(r >> shiftConfiguration) }
+
+// path returns what a rule of rank r names if it covers t, from the most specific name up.
+// Where it names less than three levels, the rest is "".
+func (r rank) path(t *Target) (last, second, third string) {
+	if r&rankIntegration != 0 {
+		last = t.Integration
+	}
+	switch r.credential() {
+	case formID:
+		last, second = t.CredentialID, last
+	case formExternal:
+		last, second = t.CredentialExternalID, last
+	}
+	switch r.configuration() {
+	case formID:
+		last, second, third = t.ConfigurationID, last, second
+	case formExternal:
+		last, second, third = t.ConfigurationExternalID, last, second
+	}
+	return last, second, third
+}
 
 // names returns what the path of a rule names.
 func (r rank) names() Identifiers { return namesOfRank[r&maxRank] }
@@ -169,7 +181,7 @@ func (s *ruleset) vocabulary() vocabulary {
 	return *s.declared
 }
 
-// slot returns where the search for a key begins, and what its slots are marked with.
+// slot returns where the search for a key begins, and what its slot is marked with.
 // The table is at most half full.
 func (s *ruleset) slot(key uint64) (i int, mark uint32) {
 	hi, _ := bits.Mul64(key, uint64(len(s.slots)))
@@ -184,27 +196,49 @@ func (s *ruleset) behind(slot int) int {
 	return 0
 }
 
-// find returns the rule of rank r that names what t does, or noNode; and its key, and the
-// slot that it has or would have.
-func (s *ruleset) find(r rank, t *Target) (number uint32, key uint64, slot int) {
-	key = s.key(r, t)
-	slot, mark := s.slot(key)
-	for ; s.slots[slot] != 0; slot = s.behind(slot) {
-		if v := s.slots[slot]; v&^maxNodes == mark {
+// find returns the rule of rank r that covers t, or noNode; and its key, for add.
+func (s *ruleset) find(r rank, t *Target) (number uint32, key uint64) {
+	last, second, third := r.path(t)
+	if s.crowded {
+		key = fullKey(r, t)
+	} else {
+		key = sampledKey(r, last, second, third)
+	}
+	i, mark := s.slot(key)
+	for {
+		v := s.slots[i]
+		if v == 0 {
+			return noNode, key
+		}
+		if v&^maxNodes == mark {
 			number = v&maxNodes - 1
-			if n := &s.nodes[number]; n.rank == r && s.covers(n, t) {
-				return number, key, slot
+			if n := &s.nodes[number]; n.rank == r && s.covers(n, last, second, third) {
+				return number, key
 			}
 		}
+		i = s.behind(i)
 	}
-	return noNode, key, slot
 }
 
-// covers reports whether t is named by the whole path of a rule.
-func (s *ruleset) covers(n *node, t *Target) bool {
+// covers reports whether these are the names on the path of n, from the most specific up.
+func (s *ruleset) covers(n *node, last, second, third string) bool {
 	for {
-		if n.id < identifiers && !s.isSpelled(n, t.name(n.id)) && !s.isNamed(n, t) {
-			return false
+		if n.id < identifiers {
+			// What has the length of a UUID is nearly always one, and is compared here: a call
+			// would take as long again.
+			if own := n.name; len(own) == uuidLen && len(last) == uuidLen {
+				differ := (load64(own) ^ load64(last)) |
+					(load64(own[8:]) ^ load64(last[8:])) |
+					(load64(own[16:]) ^ load64(last[16:])) |
+					(load64(own[24:]) ^ load64(last[24:])) |
+					(load32(own[32:]) ^ load32(last[32:]))
+				if differ != 0 && !n.id.same(own, last) {
+					return false
+				}
+			} else if own != last {
+				return false
+			}
+			last, second = second, third
 		}
 		if n.parent == noNode {
 			return true
@@ -213,38 +247,9 @@ func (s *ruleset) covers(n *node, t *Target) bool {
 	}
 }
 
-// isNamed reports whether t has the name of n (SPEC 2.5).
-func (s *ruleset) isNamed(n *node, t *Target) bool { return t.is(n.id, s.name(n)) }
-
-// isSpelled reports the same, of a name that stands in the text just so.
-func (s *ruleset) isSpelled(n *node, name string) bool {
-	return len(name) == int(n.size) && s.text[n.at:][:len(name)] == name
-}
-
-// name returns the name of n as it compares; "" for a wildcard.
-func (s *ruleset) name(n *node) string {
-	if n.size&respelled != 0 {
-		return s.respelled[n.size&^respelled].name
-	}
-	return s.text[n.at : n.at+n.size]
-}
-
-// spelling returns the name of a node as the claim spells it.
-func (s *ruleset) spelling(number uint32) string {
-	n := &s.nodes[number]
-	if n.size&respelled == 0 || n.id >= identifiers {
-		return s.name(n)
-	}
-	return s.keyText(n)[len(scopePrefix[n.id]):]
-}
-
 // keyText returns the key of n as the claim spells it.
 func (s *ruleset) keyText(n *node) string {
-	key := n.at - uint32(len(scopePrefix[n.id]))
-	if n.size&respelled != 0 {
-		key = s.respelled[n.size&^respelled].key
-	}
-	at := scanner{text: s.text, i: int(key) - 1}
+	at := scanner{text: s.text, i: int(n.at)}
 	text, _ := at.str()
 	return text
 }
@@ -258,49 +263,43 @@ func (s *ruleset) pointer(number uint32) string {
 	return s.pointer(n.parent) + "/" + escapePointer(s.keyText(n))
 }
 
-// add adds a node under a key, in the slot that find or findHolder gave.
-func (s *ruleset) add(n node, key uint64, slot int) {
+// add adds a node under the key that find or findHolder gave. It returns how many others
+// have that key, as far as marks tell.
+func (s *ruleset) add(n node, key uint64) (alike int) {
 	s.nodes = append(s.nodes, n)
-	_, mark := s.slot(key)
-	s.slots[slot] = mark | uint32(len(s.nodes))
-}
-
-// crowds reports whether too many have the key of a rule that is to be added, as far as marks
-// tell. Whoever finds that, parses the claim again and has whole names hashed.
-func (s *ruleset) crowds(key uint64, slot int) bool {
-	alike := 0
 	i, mark := s.slot(key)
-	for ; i != slot; i = s.behind(i) {
+	for ; s.slots[i] != 0; i = s.behind(i) {
 		if s.slots[i]&^maxNodes == mark {
 			alike++
 		}
 	}
-	return alike >= maxAlike
+	s.slots[i] = mark | uint32(len(s.nodes))
+	return alike
 }
 
-// maxAlike bounds how many names a question is compared with in vain.
+// maxAlike bounds how many names a question is compared with in vain. When there are more,
+// the claim is parsed again and whole names are hashed.
 const maxAlike = 4
 
-// findHolder returns the holder inside parent that is spelled so, or noNode; and its key,
-// and the slot that it has or would have.
-func (s *ruleset) findHolder(parent uint32, id identifier, spelling string) (number uint32, key uint64, slot int) {
-	key = fold(maphash.String(seed, spelling)+uint64(id), uint64(parent)^seeds[0])
-	slot, mark := s.slot(key)
-	for ; s.slots[slot] != 0; slot = s.behind(slot) {
-		if v := s.slots[slot]; v&^maxNodes == mark {
+// findHolder returns the holder inside parent that has this key, or noNode; and the key to
+// add it under.
+func (s *ruleset) findHolder(parent uint32, text string) (number uint32, key uint64) {
+	key = fold(maphash.String(seed, text), uint64(parent)^seeds[0])
+	i, mark := s.slot(key)
+	for ; s.slots[i] != 0; i = s.behind(i) {
+		if v := s.slots[i]; v&^maxNodes == mark {
 			number = v&maxNodes - 1
-			m := &s.nodes[number]
-			if m.rank == holderRank && m.id == id && m.parent == parent && s.spelling(number) == spelling {
-				return number, key, slot
+			if n := &s.nodes[number]; n.rank == holderRank && n.parent == parent && s.keyText(n) == text {
+				return number, key
 			}
 		}
 	}
-	return noNode, key, slot
+	return noNode, key
 }
 
 // isHolder reports whether findHolder finds one.
-func (s *ruleset) isHolder(parent uint32, id identifier, spelling string) bool {
-	number, _, _ := s.findHolder(parent, id, spelling)
+func (s *ruleset) isHolder(parent uint32, text string) bool {
+	number, _ := s.findHolder(parent, text)
 	return number != noNode
 }
 

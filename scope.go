@@ -177,6 +177,11 @@ func (id identifier) form() form {
 // written as one (SPEC 2.5).
 func (id identifier) isObjectID() bool { return id == credentialID || id == configurationID }
 
+// same reports whether two names of this sort are the same (SPEC 2.5).
+func (id identifier) same(a, b string) bool {
+	return a == b || id.isObjectID() && strings.EqualFold(a, b) && isUUID(a)
+}
+
 // splitScope takes the text of a scope apart (SPEC 2.3). The name is empty for a
 // wildcard. It is not ok if the kind is unknown; the name is for check to judge.
 func splitScope(text string) (id identifier, name string, ok bool) {
@@ -320,9 +325,11 @@ func hasExtPrefix(name string) bool {
 	return len(name) >= len("ext:") && strings.EqualFold(name[:len("ext:")], "ext:")
 }
 
+const uuidLen = 36
+
 // isUUID reports whether s is 8-4-4-4-12 hexadecimal digits, in any case.
 func isUUID(s string) bool {
-	if len(s) != 36 {
+	if len(s) != uuidLen {
 		return false
 	}
 	for i := range len(s) {

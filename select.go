@@ -318,12 +318,12 @@ func (s *ruleset) conditions(q question, kind Kind, want grant) []condition {
 				switch n := &s.nodes[number]; {
 				case n.id >= identifiers:
 				case row.has(n.id):
-					side, name = byID, s.name(n)
+					side, name = byID, n.name
 					if n.id.form() == formExternal {
 						side = byExternalID
 					}
 				case q.open.has(n.id):
-					open = s.name(n)
+					open = n.name
 				}
 			}
 			own := above[open]

@@ -73,12 +73,6 @@ func (t *Target) field(id identifier) *string {
 // name returns an identifier.
 func (t *Target) name(id identifier) string { return *t.field(id) }
 
-// is reports whether an identifier is name, which is as it compares (SPEC 2.5).
-func (t *Target) is(id identifier, name string) bool {
-	given := t.name(id)
-	return given == name || id.isObjectID() && strings.EqualFold(given, name) && isUUID(given)
-}
-
 type targetField struct {
 	id          identifier
 	name, value string

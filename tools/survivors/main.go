@@ -5,9 +5,9 @@
 //	survivors LIST REPORT
 //
 // It runs in the directory of the mutated module. Gremlins leaves out what the coverage of Go
-// does not count, such as constants and the expressions of a case, and takes tests that are
-// slow for a mutant that never ends. So what is not killed and not listed is tried again, with
-// all tests and ten minutes.
+// does not count, such as constants and the expressions of a case, and its run leaves some tests
+// out. So what is not killed and not listed is tried again, with all tests. A mutant with which
+// the tests do not end in a multiple of their time is killed.
 //
 // A line of the list is a file, the mutator's name, the text of the mutated line, the column
 // within that text counted from 1, and the reason, separated by tabs. Line numbers are left
@@ -91,7 +91,8 @@ func compare(listName, reportName string) (unexpected int, err error) {
 		tested[f.Name] = true
 		for _, m := range f.Mutations {
 			total++
-			if m.Status == "KILLED" || m.Status == "NOT VIABLE" {
+			switch m.Status {
+			case "KILLED", "TIMED OUT", "NOT VIABLE":
 				killed++
 				continue
 			}
@@ -188,7 +189,7 @@ func isNoticed(file, source string) (bool, error) {
 	if err := os.WriteFile(overlay, data, 0o600); err != nil {
 		return false, err
 	}
-	err = exec.Command("go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout=10m", ".").Run()
+	err = exec.Command("go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout=5m", ".").Run()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
 		return false, err
