@@ -34,9 +34,11 @@ func sampledKey(r rank, name, second, third string) uint64 {
 	size := len(name)
 	a, b := seeds[0], seeds[1]^uint64(size)
 	switch {
+	case size >= 16:
+		b ^= (load64(name[8:]) | bit5) * spread
+		fallthrough
 	case size >= 8:
-		middle := load64(name[size/2-4:]) | bit5
-		return key + fold(a^(load64(name)|bit5), b^(load64(name[size-8:])|bit5)^middle*spread)
+		return key + fold(a^(load64(name)|bit5), b^(load64(name[size-8:])|bit5))
 	case size >= 4:
 		return key + fold(a^(load32(name)|bit5), b^(load32(name[size-4:])|bit5)<<24)
 	case size == 0:
