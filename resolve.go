@@ -288,8 +288,8 @@ func (s *ruleset) stands(q question, left ranks, granted grant) (_ grant, denier
 	var target Target
 	for ; left != 0 && granted != grantNone; left = left.butHighest() {
 		r := left.highest()
-		if granted&^s.holds[r] == 0 {
-			continue // no rule of this rank denies
+		if granted&s.denies[r] == 0 {
+			continue
 		}
 		for _, m := range s.order[s.start[r]:s.start[r+1]] {
 			if granted&^s.nodes[m].grant == 0 || !s.fits(m, q, q.open) {

@@ -26,7 +26,7 @@ type ruleset struct {
 
 	ranks    ranks              // those of the rules
 	granting ranks              // those of the rules that grant something
-	holds    [maxRank + 1]grant // for each rank, what all its rules grant
+	denies   [maxRank + 1]grant // for each rank, what some rule of it does not grant
 }
 
 // A node is a scope of a claim: a rule, or the holder of a nested map.
@@ -305,29 +305,27 @@ func (s *ruleset) isHolder(parent uint32, text string) bool {
 
 // arrange sorts the rules by rank, when all have been added.
 func (s *ruleset) arrange() {
-	var count [maxRank + 2]uint32
-	for i := range s.holds {
-		s.holds[i] = grantAll
-	}
+	var next [maxRank + 2]uint32
 	for i := range s.nodes {
 		if n := &s.nodes[i]; n.rank != holderRank {
-			count[n.rank+1]++
+			next[n.rank]++
 			s.ranks |= 1 << n.rank
-			s.holds[n.rank] &= n.grant
+			s.denies[n.rank] |= ^n.grant
 			if n.grant != grantNone {
 				s.granting |= 1 << n.rank
 			}
 		}
 	}
-	for r := range maxRank + 1 {
-		count[r+1] += count[r]
+	total := uint32(0)
+	for r, count := range next {
+		next[r], s.start[r] = total, total
+		total += count
 	}
-	s.start = count
-	s.order = s.order[:count[maxRank+1]]
+	s.order = s.order[:total]
 	for i := range s.nodes {
 		if n := &s.nodes[i]; n.rank != holderRank {
-			s.order[count[n.rank]] = uint32(i)
-			count[n.rank]++
+			s.order[next[n.rank]] = uint32(i)
+			next[n.rank]++
 		}
 	}
 }
