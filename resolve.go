@@ -143,16 +143,14 @@ func (p *Policy) allowed(action Permission, target *Target) bool {
 		return false
 	}
 	q.ask(action)
-	granted := s.vocabulary().grant(action)
+	want := s.vocabulary().grant(action)
 	rule := s.decider(q)
-	if rule == noNode || s.nodes[rule].grant&granted == grantNone {
+	if rule == noNode || s.nodes[rule].grant&want == grantNone {
 		return false
 	}
-	if q.open != 0 {
-		if left := s.rivals(q, rule); left != 0 {
-			if granted, _ = s.stands(q, left, granted); granted == grantNone {
-				return false
-			}
+	if left := s.rivals(q, rule); left != 0 {
+		if granted, _ := s.stands(q, left, want); granted == grantNone {
+			return false
 		}
 	}
 	strange := q.given &^ s.nodes[rule].rank.names()
@@ -268,7 +266,7 @@ func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, d
 		return noNode, grantNone, noNode
 	}
 	granted, denier = s.nodes[rule].grant&want, noNode
-	if granted != grantNone && q.open != 0 {
+	if granted != grantNone {
 		if left := s.rivals(q, rule); left != 0 {
 			granted, denier = s.stands(q, left, granted)
 		}
@@ -279,6 +277,9 @@ func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, d
 // rivals returns the ranks of the rules that could decide instead of the rule that does, if q
 // had what is open: those that outrank it and name something open.
 func (s *ruleset) rivals(q question, rule uint32) ranks {
+	if q.open == 0 {
+		return 0
+	}
 	return s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
 }
 
@@ -286,7 +287,7 @@ func (s *ruleset) rivals(q question, rule uint32) ranks {
 // the ranks of the rules that could deny them. Where none stands, denier is one that does.
 func (s *ruleset) stands(q question, left ranks, granted grant) (_ grant, denier uint32) {
 	var target Target
-	for ; left != 0 && granted != grantNone; left = left.butHighest() {
+	for ; left != 0; left = left.butHighest() {
 		r := left.highest()
 		if granted&s.denies[r] == 0 {
 			continue
