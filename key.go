@@ -52,6 +52,26 @@ func ends(name string) uint64 {
 	return uint64(len(name))<<16 | uint64(name[0])<<8 | uint64(name[len(name)-1]) | 0x2020
 }
 
+// A sieve knows of most names that they were not added to it, and takes no look-up to tell.
+type sieve [8]uint64
+
+// place returns the bit that stands for a name, and maybe for others.
+func (s *sieve) place(name string) (word *uint64, bit uint64) {
+	hash := ends(name) * spread
+	return &s[hash>>61], 1 << (hash >> 55 & 63)
+}
+
+func (s *sieve) add(name string) {
+	word, bit := s.place(name)
+	*word |= bit
+}
+
+// mayHave reports whether a name could be one that was added.
+func (s *sieve) mayHave(name string) bool {
+	word, bit := s.place(name)
+	return *word&bit != 0
+}
+
 // fullKey returns a key of all bytes of the names, as they compare.
 func fullKey(r rank, t *Target) uint64 {
 	key := uint64(r)

@@ -310,7 +310,12 @@ func (s *ruleset) stands(q question, left ranks, granted grant) (_ grant, denier
 
 // decider returns the most specific rule that applies (SPEC 4.1, 4.4), or noNode.
 func (s *ruleset) decider(q question) uint32 {
-	for left := s.ranks & ranksOf(q.depth, q.given); left != 0; left = left.butHighest() {
+	left := s.ranks & ranksOf(q.depth, q.given)
+	// Of an integration that no rule names, only the rules for all integrations are left.
+	if left&ranksNamed != 0 && !s.integrations.mayHave(q.Integration) {
+		left &^= ranksNamed
+	}
+	for ; left != 0; left = left.butHighest() {
 		r := left.highest()
 		if ranksAllAny.has(r) {
 			return s.order[s.start[r]]

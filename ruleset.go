@@ -17,6 +17,8 @@ type ruleset struct {
 	// one, marked with eight bits of the key.
 	slots []uint32
 
+	integrations sieve // the names that rules have for them
+
 	crowded bool // whether keys are made of whole names, because samples were too much alike
 
 	// order is the numbers of the rules, sorted by rank and in the order of the text
@@ -134,6 +136,9 @@ type ranks uint32
 // ranksAllAny are those without a name: at most one rule each.
 const ranksAllAny ranks = 1<<0 | 1<<(rank(formAny)<<shiftCredential) |
 	1<<(rank(formAny)<<shiftConfiguration|rank(formAny)<<shiftCredential)
+
+// ranksNamed are those of the rules that name an integration, which are odd.
+const ranksNamed ranks = 0xaaaaaaaa
 
 // ranksByKnown are the ranks of the rules that can apply to a target, by how deep it is and
 // which of its identifiers are known (SPEC 4.1): those that are no deeper and name nothing
@@ -267,6 +272,9 @@ func (s *ruleset) pointer(number uint32) string {
 // have that key, as far as marks tell.
 func (s *ruleset) add(n node, key uint64) (alike int) {
 	s.nodes = append(s.nodes, n)
+	if n.id == integrationName {
+		s.integrations.add(n.name)
+	}
 	i, mark := s.slot(key)
 	for ; s.slots[i] != 0; i = s.behind(i) {
 		if s.slots[i]&^maxNodes == mark {
