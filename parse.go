@@ -374,7 +374,7 @@ func (b *parser) entry(h *holder) error {
 		return b.keyMistake(ErrDuplicate, at, h, text, "is the rule that already stands at "+quote(s.pointer(same)), "keep one of them")
 	}
 	n.grant = granted
-	if s.add(n, key) > maxAlike && !s.crowded {
+	if s.add(n, key) >= maxAlike && !s.crowded {
 		return errCrowded
 	}
 	return nil

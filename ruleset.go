@@ -285,8 +285,8 @@ func (s *ruleset) add(n node, key uint64) (alike int) {
 	return alike
 }
 
-// maxAlike bounds how many names a question is compared with in vain. When there are more,
-// the claim is parsed again and whole names are hashed.
+// maxAlike bounds how many rules a question is compared with in vain. When more seem to have
+// one key, the claim is parsed again and whole names are hashed.
 const maxAlike = 4
 
 // findHolder returns the holder inside parent that has this key, or noNode; and the key to
