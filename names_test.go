@@ -2,6 +2,7 @@ package permissions_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -72,6 +73,30 @@ func TestNamesAreComparedWhole(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What has the length of a UUID is compared a word at a time: every byte of it counts.
+func TestNamesDifferInOneByte(t *testing.T) {
+	t.Parallel()
+	for range 200 { // since hashes tell most of them apart
+		random := rand.Uint64()
+		name := fmt.Sprintf("%08x-5717-4562-b3fc-%012x", uint32(random), random>>16)
+		above := permissions.MustParse(`{"integration:x":{"credential:` + name + `":{"configuration:y":true}}}`)
+		last := permissions.MustParse(`{"credential:` + name + `":true}`)
+		require.True(t, above.Allowed(permissions.Events, target("x", name, "", "y")))
+		require.True(t, last.Allowed(permissions.Events, target("x", name)))
+		for i := range len(name) {
+			for b := byte('!'); b <= '~'; b++ {
+				other := name[:i] + string(b) + name[i+1:]
+				if strings.EqualFold(other, name) || b == '*' {
+					continue
+				}
+				if above.Allowed(permissions.Events, target("x", other, "", "y")) || last.Allowed(permissions.Events, target("x", other)) {
+					require.Failf(t, "taken for another", "%q for %q", other, name)
+				}
+			}
+		}
 	}
 }
 
