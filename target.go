@@ -2,7 +2,6 @@ package permissions
 
 import (
 	"log/slog"
-	"math/bits"
 	"strings"
 )
 
@@ -133,9 +132,6 @@ func (t Target) LogValue() slog.Value {
 type Identifiers uint8
 
 func (s Identifiers) has(id identifier) bool { return s&(1<<id) != 0 }
-
-// last returns the most specific identifier of a set that is not empty.
-func (s Identifiers) last() identifier { return identifier(bits.Len8(uint8(s)) - 1) }
 
 // Names of the identifiers, for people.
 func (id identifier) String() string {
