@@ -1,36 +1,43 @@
 package reference
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/big"
 	"slices"
+	"strings"
 	"unicode"
 )
 
 // claimName is the name of the claim.
 const claimName = "urn:useparagon:connect:permissions"
 
-// Claims is a claims set that was found to be free of mistakes. // 7.1
+// Claims is a claims set without mistakes (SPEC 7.1).
 type Claims struct {
-	Issuer, Subject, ID string
-	Audience            []string
+	Issuer, Subject, ID string   // "" where the claims set does not have the claim
+	Audience            []string // nil where it does not have the claim, and empty for []
 
-	// Seconds since 1970; nil where the claim is absent.
+	// Seconds since 1970, rounded to the stricter second (SPEC 7.6); nil where the claims set does not
+	// have the claim.
 	ExpiresAt, NotBefore, IssuedAt *big.Int
 
-	// HasPolicy says that the permissions claim is present, and Policy is what it says. Without it the token is
-	// unrestricted. // 1.7, 7.2
+	// HasPolicy says that the claims set has the permissions claim, and Policy is what the claim means.
+	// Without the claim, Policy is unrestricted (SPEC 1.7, 7.2).
 	HasPolicy bool
 	Policy    *Policy
 }
 
-// A ClaimsMistake is what is wrong with a claims set.
+// A ClaimsMistake says what is wrong with a claims set.
 type ClaimsMistake struct {
-	Kind  string   // "syntax", "type", "repeated", "near" or "claim"
-	Name  string   // of the member; "" for a syntax mistake
+	// Kind is one of
+	//
+	//   - "syntax": the text is not well-formed JSON;
+	//   - "type": the claims set is not an object, or a registered claim has a wrong value;
+	//   - "repeated": a top-level name is repeated (SPEC 7.3);
+	//   - "near": a slip in the claim's name is likely (SPEC 7.4);
+	//   - "claim": the permissions claim has a mistake (SPEC 1.8).
+	Kind  string
+	Name  string   // the top-level name; "" if the mistake is not about one
 	Claim *Mistake // for "claim", the mistake in the permissions claim
 }
 
@@ -42,136 +49,241 @@ func (m *ClaimsMistake) Error() string {
 	return fmt.Sprintf("%s mistake at %q", m.Kind, m.Name)
 }
 
-// ParseClaims reads a claims set: one JSON object. It reads from the front and stops at the first mistake, where
-// the value of a member is looked at when it has been read to its end. // 7.3
+// ParseClaims reads a claims set: one JSON object (SPEC 7.3, 7.4, 7.6). It reads from the front and
+// returns the first mistake. SPEC.md gives no order for claims sets, so this follows 6.2: a name is
+// judged at its closing quotation mark (repeated, then near miss), and a value when it is complete. The
+// mistakes that depend on the absence of the claim come last, after the end of the text.
 func ParseClaims(payload []byte, o Options) (*Claims, *ClaimsMistake) {
 	syntax := &ClaimsMistake{Kind: "syntax"}
-	tokens := json.NewDecoder(bytes.NewReader(payload))
-	tokens.UseNumber() // or else a large number would be an error
-	token, err := tokens.Token()
-	if err != nil {
+	r := newReader(payload)
+	token, ok := r.next()
+	if !ok {
 		return nil, syntax
 	}
-	if token != json.Delim('{') { // 7.3: a claims set is an object
+	if token != json.Delim('{') { // a claims set is an object (RFC 7519, section 4)
 		return nil, &ClaimsMistake{Kind: "type"}
 	}
 	claims := new(Claims)
-	var names []string
-	for tokens.More() {
-		token, err := tokens.Token()
-		if err != nil {
+	names := map[string]bool{}
+	var slips []string // the names that are mistakes if the claim is not there, in the order of the text
+	for {
+		token, ok := r.next()
+		if !ok {
 			return nil, syntax
 		}
-		name := token.(string)            // Token allows nothing else here
-		if slices.Contains(names, name) { // 7.3: no name stands twice
+		if token == json.Delim('}') {
+			break
+		}
+		name := token.(string) // Token returns a string or a closing bracket here
+		if names[name] {       // a top-level name is repeated, after decoding (SPEC 7.3)
 			return nil, &ClaimsMistake{Kind: "repeated", Name: name}
 		}
-		names = append(names, name)
-		behind := bytes.TrimLeft(payload[tokens.InputOffset():], " \t\r\n")
-		if !bytes.HasPrefix(behind, []byte(":")) {
-			return nil, syntax
-		}
-		if isNear(name) { // 7.4, whatever its value
+		names[name] = true
+		if isNearMiss(name) { // refused whether or not the claim is there (SPEC 7.4)
 			return nil, &ClaimsMistake{Kind: "near", Name: name}
 		}
-		var value json.RawMessage
-		if err := tokens.Decode(&value); err != nil {
+		value, ok := r.value()
+		if !ok {
 			return nil, syntax
 		}
 		if mistake := claims.set(name, value, o); mistake != nil {
 			return nil, mistake
 		}
+		if looksLikeClaim(name) || holdsClaim(value) {
+			slips = append(slips, name)
+		}
 	}
-	if token, err := tokens.Token(); err != nil || token != json.Delim('}') {
+	if !r.atEnd() {
 		return nil, syntax
 	}
-	if _, err := tokens.Token(); err != io.EOF {
-		return nil, syntax
+	if !claims.HasPolicy {
+		if len(slips) > 0 { // refused only without the claim (SPEC 7.4)
+			return nil, &ClaimsMistake{Kind: "near", Name: slips[0]}
+		}
+		claims.Policy = Unrestricted(o.Extra...) // a token without the claim (SPEC 1.7)
 	}
 	return claims, nil
 }
 
-// set takes one member, whose name compares exactly. // 7.3
-func (c *Claims) set(name string, value json.RawMessage, o Options) *ClaimsMistake {
-	wrong := &ClaimsMistake{Kind: "type", Name: name}
-	decoded := decode(value)
+// set takes a member of the claims set. Names compare exactly (SPEC 7.3).
+func (c *Claims) set(name string, value []byte, o Options) *ClaimsMistake {
 	ok := true
 	switch name {
 	case claimName:
 		policy, mistake := Parse(value, o)
-		if mistake != nil { // 1.8
+		if mistake != nil { // a malformed claim is an error, never absent (SPEC 1.8)
 			return &ClaimsMistake{Kind: "claim", Name: name, Claim: mistake}
 		}
 		c.HasPolicy, c.Policy = true, policy
-	case "iss":
-		c.Issuer, ok = decoded.(string)
-	case "sub":
-		c.Subject, ok = decoded.(string)
-	case "jti":
-		c.ID, ok = decoded.(string)
-	case "aud": // RFC 7519, 4.1.3: a string, or an array of them
-		var list []any
-		if one, isString := decoded.(string); isString {
-			c.Audience = []string{one}
-		} else if list, ok = decoded.([]any); ok {
-			for _, element := range list {
-				one, isString := element.(string)
-				if !isString {
-					return wrong
-				}
-				c.Audience = append(c.Audience, one)
-			}
-		}
-	case "exp":
-		c.ExpiresAt, ok = seconds(decoded)
-	case "nbf":
-		c.NotBefore, ok = seconds(decoded)
-	case "iat":
-		c.IssuedAt, ok = seconds(decoded)
+	case "iss": // RFC 7519, section 4.1.1: a string
+		c.Issuer, ok = text(value)
+	case "sub": // RFC 7519, section 4.1.2: a string
+		c.Subject, ok = text(value)
+	case "aud": // RFC 7519, section 4.1.3: a string, or an array of strings
+		c.Audience, ok = texts(value)
+	case "jti": // RFC 7519, section 4.1.7: a string
+		c.ID, ok = text(value)
+	case "exp": // down is stricter (SPEC 7.6)
+		c.ExpiresAt, ok = seconds(value, roundDown)
+	case "nbf": // up is stricter (SPEC 7.6)
+		c.NotBefore, ok = seconds(value, roundUp)
+	case "iat": // up is stricter (SPEC 7.6)
+		c.IssuedAt, ok = seconds(value, roundUp)
+	default: // other claims may hold anything (SPEC 7.3)
 	}
 	if !ok {
-		return wrong
+		return &ClaimsMistake{Kind: "type", Name: name}
 	}
 	return nil
 }
 
-// decode returns what a well-formed JSON value means, with numbers as they are spelled.
-func decode(value json.RawMessage) any {
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.UseNumber()
-	var decoded any
-	if err := decoder.Decode(&decoded); err != nil {
-		panic(err) // it was read before
-	}
-	return decoded
+// text returns what a JSON string means. Null is not a string.
+func text(value []byte) (string, bool) {
+	token, _ := newReader(value).next()
+	s, isString := token.(string)
+	return s, isString
 }
 
-// seconds returns a time: a whole number of seconds, spelled without a point or an exponent, from 1970 to the end
-// of the year 9999.
-func seconds(value any) (*big.Int, bool) {
-	number, isNumber := value.(json.Number)
-	if !isNumber {
+// texts returns what a JSON string, or an array of JSON strings, means.
+func texts(value []byte) ([]string, bool) {
+	if one, isString := text(value); isString {
+		return []string{one}, true
+	}
+	r := newReader(value)
+	if token, _ := r.next(); token != json.Delim('[') {
 		return nil, false
 	}
-	n, ok := new(big.Int).SetString(number.String(), 10)
-	if !ok || n.Sign() < 0 || n.Cmp(big.NewInt(253402300799)) > 0 {
-		return nil, false
+	list := []string{}
+	for {
+		token, _ := r.next()
+		if token == json.Delim(']') {
+			return list, true
+		}
+		one, isString := token.(string)
+		if !isString {
+			return nil, false
+		}
+		list = append(list, one)
 	}
-	return n, true
 }
 
-// isNear reports whether a name is nearly the claim's: one or two characters away from it, or none when letter
-// case is left aside. // 7.4
-func isNear(name string) bool {
-	a, b := []rune(name), []rune(claimName)
-	if len(a) < len(b)-2 || len(a) > len(b)+2 { // then more than two must be added or removed
+// lastSecond is the last second of the year 9999 (SPEC 7.6).
+const lastSecond = 253402300799
+
+// seconds returns a time: a JSON number of seconds, read exactly and then rounded, from 1970 to the end
+// of the year 9999 (SPEC 7.6).
+func seconds(value []byte, round func(*big.Rat) *big.Int) (*big.Int, bool) {
+	token, _ := newReader(value).next()
+	number, isNumber := token.(json.Number)
+	if !isNumber { // null is an error (SPEC 7.6)
+		return nil, false
+	}
+	n := round(rational(number.String()))
+	return n, n.Sign() >= 0 && n.Cmp(big.NewInt(lastSecond)) <= 0
+}
+
+// rational returns the value of a JSON number, or another value that seconds treats alike: 1e999999999
+// would take a gigabyte to write out.
+//
+// A number is some digits, without the point, times a power of ten. Let the text have n bytes. Digits that
+// are not zero are a number from 1 up to 10^n. With a power above 20 the value is beyond 10^20, which is
+// too late by far, or too early if it is negative. With a power below -n it is between 0 and 1, or between
+// 0 and -1, and how near to 0 does not matter. So powers from -n to 20 are enough.
+func rational(number string) *big.Rat {
+	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(number), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits, _ := new(big.Int).SetString(whole+fraction, 10)
+	power := new(big.Int)
+	if hasExponent {
+		power.SetString(exponent, 10)
+	}
+	power.Sub(power, big.NewInt(int64(len(fraction))))
+
+	base, most, least := big.NewInt(10), big.NewInt(20), big.NewInt(int64(-len(number)))
+	switch {
+	case power.Cmp(most) > 0:
+		power = most
+	case power.Cmp(least) < 0:
+		power = least
+	}
+	if power.Sign() >= 0 {
+		return new(big.Rat).SetInt(digits.Mul(digits, base.Exp(base, power, nil)))
+	}
+	return new(big.Rat).SetFrac(digits, base.Exp(base, power.Neg(power), nil))
+}
+
+// roundDown returns the greatest whole number that is not above x.
+func roundDown(x *big.Rat) *big.Int {
+	// Div rounds down, because the denominator of a Rat is above zero.
+	return new(big.Int).Div(x.Num(), x.Denom())
+}
+
+// roundUp returns the least whole number that is not below x.
+func roundUp(x *big.Rat) *big.Int {
+	below := roundDown(new(big.Rat).Neg(x))
+	return below.Neg(below)
+}
+
+// isNearMiss reports whether a name is not the claim's, but its letters are at most two edits away from
+// the letters of the claim's name (SPEC 7.4).
+func isNearMiss(name string) bool {
+	a, b := []rune(letters(name)), []rune(letters(claimName))
+	if len(a) < len(b)-2 || len(a) > len(b)+2 { // more than two letters must be inserted or deleted
 		return false
 	}
 	return name != claimName && editDistance(a, b) <= 2
 }
 
-// editDistance is the least number of characters to add, remove or replace to make b of a, where two characters
-// that differ in nothing but letter case are the same. It is the textbook's table, in full.
+// looksLikeClaim reports whether the letters of a name end or begin in a way that makes a slip in the
+// claim's name likely (SPEC 7.4).
+func looksLikeClaim(name string) bool {
+	l := letters(name)
+	return strings.HasSuffix(l, letters("paragonconnectpermissions")) ||
+		strings.HasSuffix(l, letters("paragonpermissions")) ||
+		strings.HasPrefix(l, letters("urnuseparagonconnectperm"))
+}
+
+// holdsClaim reports whether a value is an object in which a name is exactly the claim's (SPEC 7.4).
+func holdsClaim(value []byte) bool {
+	r := newReader(value)
+	if token, _ := r.next(); token != json.Delim('{') {
+		return false
+	}
+	for {
+		token, _ := r.next()
+		if token == json.Delim('}') {
+			return false
+		}
+		if token == claimName {
+			return true
+		}
+		r.value()
+	}
+}
+
+// letters returns the letters of a name, without everything else, and with letter case folded
+// (SPEC 7.4). It folds as Unicode does: the long s is an s, and the Kelvin sign a k.
+func letters(name string) string {
+	var folded []rune
+	for _, r := range name {
+		if unicode.IsLetter(r) {
+			folded = append(folded, fold(r))
+		}
+	}
+	return string(folded)
+}
+
+// fold returns the first of the letters that differ from a letter only in case.
+func fold(letter rune) rune {
+	all := []rune{letter}
+	for r := unicode.SimpleFold(letter); r != letter; r = unicode.SimpleFold(r) {
+		all = append(all, r)
+	}
+	return slices.Min(all)
+}
+
+// editDistance returns the least number of letters to insert, delete or replace that makes b of a. It
+// fills in the whole table of the textbook.
 func editDistance(a, b []rune) int {
 	table := make([][]int, len(a)+1)
 	for i := range table {
@@ -182,7 +294,7 @@ func editDistance(a, b []rune) int {
 				table[i][j] = j
 			case j == 0:
 				table[i][j] = i
-			case sameLetter(a[i-1], b[j-1]):
+			case a[i-1] == b[j-1]:
 				table[i][j] = table[i-1][j-1]
 			default:
 				table[i][j] = 1 + min(table[i-1][j-1], table[i-1][j], table[i][j-1])
@@ -190,9 +302,4 @@ func editDistance(a, b []rune) int {
 		}
 	}
 	return table[len(a)][len(b)]
-}
-
-// sameLetter reports whether two characters are the same but for letter case.
-func sameLetter(a, b rune) bool {
-	return unicode.ToLower(unicode.ToUpper(a)) == unicode.ToLower(unicode.ToUpper(b))
 }

@@ -5,33 +5,48 @@ import "slices"
 // A Decision is the answer to a question, and why.
 type Decision struct {
 	Allowed      bool
-	Invalid      bool  // 3.2: the question is invalid; denied, and no rule decided
-	Undetermined bool  // 4.7: denied, and no rule decided
-	Rule         *Rule // the rule that decided, nil when none did
+	Invalid      bool  // the question is invalid, so it is denied, and no rule decided (SPEC 3.4)
+	Undetermined bool  // the question is denied, and no rule decided (SPEC 4.7)
+	Rule         *Rule // the rule that decided, or nil
+	// Unknown names the unknown identifiers that one denying rule depends on, if the question is
+	// undetermined (SPEC 4.7). Another denying rule may depend on others: see DenyingUnknowns, which
+	// also lists the names.
+	Unknown []string
 }
 
-// Decide answers whether the action is allowed on the target.
+// Decide answers whether an action is allowed on a target.
 func (p *Policy) Decide(action string, t Target) Decision {
-	if action == "" || !ValidTarget(t) { // 3.2
+	if !p.ValidQuestion(action, t) { // an invalid question is denied (SPEC 3.4)
 		return Decision{Invalid: true}
 	}
-	t = t.canonical()     // 2.5
-	t = t.unnamed(action) // 4.3
+	if p.IsUnrestricted() { // every valid question is allowed (SPEC 1.7)
+		return Decision{Allowed: true}
+	}
+	o := actedOn(action, newObject(t)) // with the levels that the target lacks (SPEC 4.3)
 
-	rule := p.deciding(t)
-	if !grants(rule, action) { // 4.6
+	rule := p.deciding(o)
+	if !grants(rule, action) { // a no by 4.6 is a no with its rule (SPEC 4.7)
 		return Decision{Rule: rule}
 	}
-	for _, filled := range p.fillings(t) { // 4.7: whatever the open identifiers turn out to be
-		if !grants(p.deciding(filled), action) {
-			return Decision{Undetermined: true}
-		}
+	if unknowns := p.denyingUnknowns(action, o); len(unknowns) > 0 { // the yes could become a no (SPEC 4.7)
+		return Decision{Undetermined: true, Unknown: unknowns[0]}
 	}
 	return Decision{Allowed: true, Rule: rule}
 }
 
-// Permissions returns those of the nine (1.4) and of the extras (1.9) that Decide allows on the target, the
-// nine first and in the order of their table.
+// DenyingUnknowns returns, for each denying rule of an undetermined question, the unknown identifiers
+// that the rule depends on (SPEC 4.7): some of "credential ID", "credential external ID",
+// "configuration ID" and "configuration external ID", in this order. The rules are in the order of the
+// text. For any other question it returns nil.
+func (p *Policy) DenyingUnknowns(action string, t Target) [][]string {
+	if !p.Decide(action, t).Undetermined {
+		return nil
+	}
+	return p.denyingUnknowns(action, actedOn(action, newObject(t)))
+}
+
+// Permissions returns the permissions that Decide allows on the target: those of the ten in the order of
+// their table, then those of the extras in the order in which they were declared.
 func (p *Policy) Permissions(t Target) []string {
 	var allowed []string
 	for _, name := range p.permissions() {
@@ -42,77 +57,89 @@ func (p *Policy) Permissions(t Target) []string {
 	return allowed
 }
 
-// deciding returns the most specific of the rules that apply, or nil if none does. // 4.4
-func (p *Policy) deciding(t Target) *Rule {
-	if p == nil { // 7.2
+// deciding returns the most specific of the rules that apply, or nil if none applies (SPEC 4.4).
+func (p *Policy) deciding(o object) *Rule {
+	if p == nil { // no policy (SPEC 7.2)
 		return nil
 	}
 	var most *Rule
 	for i := range p.rules {
 		rule := &p.rules[i]
-		if applies(rule, t) && (most == nil || moreSpecific(rule, most)) {
+		if applies(rule, o) && (most == nil || moreSpecific(rule, most)) {
 			most = rule
 		}
 	}
 	return most
 }
 
-// applies reports whether the rule applies to the target. // 4.1
-func applies(rule *Rule, t Target) bool {
-	if len(rule.path) == 1 && rule.path[0].pattern == anything { // 4.2: integration:* applies to every target
+// applies reports whether a rule applies to an object (SPEC 4.1).
+func applies(rule *Rule, o object) bool {
+	if len(rule.path) == 1 && rule.path[0].pattern == anything { // integration:* applies to everything (SPEC 4.2)
 		return true
 	}
-	if t.depth() < len(rule.path) { // 4.1: the target is at least as deep as the rule
+	if int(o.depth) < len(rule.path) { // the target is at least as deep as the rule (SPEC 4.1)
 		return false
 	}
-	for _, s := range rule.path { // 4.1: each pattern matches the target at its level
-		if !matches(s, t) {
+	return matchesAll(rule.path, o) // each pattern matches the target at its level (SPEC 4.1)
+}
+
+// matchesAll reports whether each scope of a path matches an object at its level, which is there.
+func matchesAll(path []scope, o object) bool {
+	for _, s := range path {
+		if !matches(s, o) {
 			return false
 		}
 	}
 	return true
 }
 
-// matches reports whether the scope matches what the target names at the scope's level. // 4.1
-func matches(s scope, t Target) bool {
-	if s.pattern == anything { // 4.1: * matches whatever is named there
-		return t.names(s.kind)
+// matches reports whether a scope matches an object at the scope's level, which is there (SPEC 4.1).
+func matches(s scope, o object) bool {
+	if s.pattern == anything { // * matches whatever is there
+		return true
 	}
 	if s.kind == integration {
-		return s.name == t.Integration
+		return s.name == o.integration
 	}
-	identifierID, external := t.level(s.kind)
-	if s.pattern == id { // 4.1: an ID matches the ID
-		return *identifierID == Identifier{Given, s.name} // 4.6: and no open one
-	}
-	return *external == Identifier{Given, s.name} // 4.1: an external ID matches the external ID
+	// An identifier matches if it is known and the same. Unknown and absent ones match nothing.
+	return *identifier(&o, s) == Identifier{Known, s.name}
 }
 
-// moreSpecific reports whether a is more specific than b. // 4.5
+// identifier returns the identifier of an object that a scope compares with, to read or to change. The
+// scope names a credential or a configuration.
+func identifier(o *object, s scope) *Identifier {
+	if s.pattern == externalID { // an external ID matches the external ID (SPEC 4.1)
+		return &o.level(s.kind).ExternalID
+	}
+	return &o.level(s.kind).ID // an ID matches the ID (SPEC 4.1)
+}
+
+// moreSpecific reports whether a is more specific than b (SPEC 4.5).
 func moreSpecific(a, b *Rule) bool {
-	if len(a.path) != len(b.path) { // 4.5: the deeper rule
+	if len(a.path) != len(b.path) { // the deeper rule
 		return len(a.path) > len(b.path)
 	}
-	for level := len(a.path) - 1; level >= 0; level-- { // 4.5: from the deepest level up
-		if a.path[level].pattern != b.path[level].pattern {
-			return a.path[level].pattern > b.path[level].pattern // 4.5: ID over external ID over *
+	for level := len(a.path) - 1; level >= 0; level-- { // then, from the deepest level up,
+		if a.path[level].pattern != b.path[level].pattern { // an ID before an external ID before *
+			return a.path[level].pattern > b.path[level].pattern
 		}
 	}
-	return false // 4.5: two rules that apply to one target never tie
+	return false // two rules that apply to one target never tie
 }
 
-// grants reports whether the rule's grant holds the action. // 4.6
+// grants reports whether a rule's grant holds an action (SPEC 4.6). The action is one of the ten or
+// declared.
 func grants(rule *Rule, action string) bool {
-	if rule == nil { // 4.6: no rule applies
+	if rule == nil { // no rule applies, so the action is denied (SPEC 4.6)
 		return false
 	}
-	if rule.All { // 1.2, 1.6
+	if rule.All { // true grants the ten and the extras (SPEC 1.2, 1.9)
 		return true
 	}
-	if slices.Contains(rule.Names, action) { // 1.2, 1.6
+	if slices.Contains(rule.Names, action) { // names compare exactly (SPEC 1.2, 1.6)
 		return true
 	}
-	switch action { // 1.5
+	switch action { // write includes read (SPEC 1.5)
 	case "settings:read":
 		return slices.Contains(rule.Names, "settings:write")
 	case "metadata:read":
@@ -122,50 +149,48 @@ func grants(rule *Rule, action string) bool {
 	}
 }
 
-// fillings returns every target that t could turn out to be, as far as the rules can tell: every combination
-// in which each open identifier is one that the rules name at that level, or is left as it is. Left open it
-// matches what none would match, and what any identifier would that no rule names. // 4.7
-func (p *Policy) fillings(t Target) []Target {
-	targets := []Target{t}
-	for _, k := range []kind{credential, configuration} {
-		if !t.names(k) { // 3.4: this level is no part of the target, so nothing is open there
+// denyingUnknowns returns, for each rule that can turn a yes about the object into a no, the unknown
+// identifiers that the rule depends on (SPEC 4.7).
+//
+// It tries out the rules instead of all combinations of identifiers, which 4.7 says is enough. Suppose
+// that with some combination a rule decides and denies. Take the combination in which only the unknown
+// identifiers that this rule names have their values. The rule still applies. Every other rule that
+// applies now applied before, because an unknown identifier matches nothing. So the rule still decides.
+func (p *Policy) denyingUnknowns(action string, o object) [][]string {
+	var denying [][]string
+	for i := range p.rules {
+		rule := &p.rules[i]
+		if grants(rule, action) {
 			continue
 		}
-		identifierID, external := t.level(k)
-		if identifierID.State == Open {
-			for _, filled := range slices.Clone(targets) {
-				for _, name := range p.named(k, id) {
-					slot, _ := filled.level(k)
-					*slot = Identifier{Given, name}
-					targets = append(targets, filled)
-				}
-			}
-		}
-		if external.State == Open {
-			for _, filled := range slices.Clone(targets) {
-				for _, name := range p.named(k, externalID) {
-					_, slot := filled.level(k)
-					*slot = Identifier{Given, name}
-					targets = append(targets, filled)
-				}
-			}
+		filled, names := fillIn(o, rule)
+		if p.deciding(filled) == rule {
+			denying = append(denying, names)
 		}
 	}
-	return targets
+	return denying
 }
 
-// named returns the names that the rules use at one level in one kind of pattern, each once.
-func (p *Policy) named(k kind, with pattern) []string {
-	if p == nil { // 7.2
-		return nil
-	}
+// fillIn gives those unknown identifiers of an object that a rule names the values that the rule has for
+// them. It returns the names of these identifiers too.
+func fillIn(o object, rule *Rule) (object, []string) {
 	var names []string
-	for _, rule := range p.rules {
-		for _, s := range rule.path {
-			if s.kind == k && s.pattern == with && !slices.Contains(names, s.name) {
-				names = append(names, s.name)
-			}
+	for _, s := range rule.path {
+		if s.kind == integration || s.kind > o.depth || s.pattern == anything {
+			continue // the name of an integration is never unknown, and * matches whatever is there
+		}
+		if i := identifier(&o, s); i.State == Unknown {
+			*i = Identifier{Known, s.name}
+			names = append(names, identifierName(s))
 		}
 	}
-	return names
+	return o, names
+}
+
+// identifierName returns the name of the identifier that a scope compares with.
+func identifierName(s scope) string {
+	if s.pattern == externalID {
+		return kindNames[s.kind] + " external ID"
+	}
+	return kindNames[s.kind] + " ID"
 }

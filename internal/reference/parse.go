@@ -1,27 +1,25 @@
 package reference
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Options say what Parse accepts beyond the nine permissions and a JSON object. The zero value is SPEC.md
-// without any of it.
+// Options say what Parse accepts beyond the ten permissions and a JSON object. The zero Options accept
+// nothing beyond them.
 type Options struct {
-	Extra         []string // 1.9: names that count as permissions, too
-	IgnoreUnknown bool     // 1.9: a name that is no permission grants nothing, instead of being a mistake
-	AcceptString  bool     // 6.3: the claim may be a JSON string that holds the object
+	Extra         []string // declared extra permissions; one that is not a ValidExtra is not declared (SPEC 1.9)
+	IgnoreUnknown bool     // an unknown name grants nothing, and is not a mistake (SPEC 1.9)
+	AcceptString  bool     // the claim may be a JSON string that holds the object (SPEC 6.3)
 }
 
-// A Mistake is what is wrong with a claim, and where. // 6.1, 6.2
+// A Mistake says what is wrong with a claim, and where (SPEC 6.1, 6.2).
 type Mistake struct {
 	Kind    string // "syntax", "type", "scope", "nesting", "duplicate" or "permission"
-	Pointer string // JSON Pointer (RFC 6901) of the place; "" for a syntax mistake
+	Pointer string // the JSON Pointer (RFC 6901) to the place, decoded; "" for a syntax mistake
 }
 
 // Error returns the kind and the place.
@@ -29,68 +27,61 @@ func (m *Mistake) Error() string {
 	return fmt.Sprintf("%s mistake at %q", m.Kind, m.Pointer)
 }
 
-// Parse reads a claim. It reads from the front and stops at the first mistake. // 6.2
-//
-// A string, a number, true, false and null are looked at when they have been read to the end, where the end of
-// a number is where it cannot go on: 01 is the number 0 with something behind it. An object or an array is
-// looked at when its opening bracket has been read.
+// Parse reads a claim. It reads from the front and returns the first mistake (SPEC 6.2). With a mistake
+// there is no policy, because the whole claim is refused (SPEC 6.1).
 func Parse(claim []byte, o Options) (*Policy, *Mistake) {
-	p := &parser{options: o}
+	p := &parser{options: o, extra: declared(o.Extra)}
 	if mistake := p.claim(claim, o.AcceptString); mistake != nil {
-		return nil, mistake // 6.1: no part of it is used
+		return nil, mistake
 	}
-	return &Policy{rules: p.rules, extra: slices.Clone(o.Extra)}, nil
+	return &Policy{rules: p.rules, extra: p.extra}, nil
 }
 
 type parser struct {
 	options Options
-	tokens  *json.Decoder
-	rules   []Rule // so far
+	extra   []string // the declared extra permissions (SPEC 1.9)
+	json    *reader
+	rules   []Rule // the rules that were read so far
 }
 
-// next reads a token; nothing but the next token, and the comma or colon before it. Token does not allow a comma
-// or a colon to be missing, superfluous or in the wrong place. Within an object or an array the end of the text
-// is an error, too.
-//
-// What is no Unicode (invalid UTF-8, lone surrogates) becomes U+FFFD, which 2.4 refuses as well.
+// next reads a token.
 func (p *parser) next() (json.Token, *Mistake) {
-	token, err := p.tokens.Token()
-	if err != nil {
-		return nil, &Mistake{"syntax", ""} // 6.2
+	token, ok := p.json.next()
+	if !ok {
+		return nil, &Mistake{"syntax", ""} // a syntax mistake has no pointer (SPEC 6.2)
 	}
 	return token, nil
 }
 
 // claim reads the whole text.
 func (p *parser) claim(text []byte, acceptString bool) *Mistake {
-	p.tokens = json.NewDecoder(bytes.NewReader(text))
-	p.tokens.UseNumber() // or else a large number would be an error
+	outer := newReader(text)
+	p.json = outer
 	token, mistake := p.next()
 	if mistake != nil {
 		return mistake
 	}
-	tokens := p.tokens
 	switch held, isString := token.(string); {
-	case token == json.Delim('{'): // 1.1
+	case token == json.Delim('{'): // the claim is an object (SPEC 1.1)
 		mistake = p.scopes(nil, "")
-	case isString && acceptString: // 6.3: a string that holds an object, not a string that holds a string
+	case isString && acceptString: // the string holds an object, and not another string (SPEC 6.3)
 		mistake = p.claim([]byte(held), false)
-	default: // 1.1, 1.8, 6.3
+	default: // anything else has the wrong type, null included (SPEC 1.1, 1.8, 6.3)
 		mistake = &Mistake{"type", ""}
 	}
 	if mistake != nil {
 		return mistake
 	}
-	if _, err := tokens.Token(); err != io.EOF { // 6.2: trailing data
+	if !outer.atEnd() { // trailing data (SPEC 6.2)
 		return &Mistake{"syntax", ""}
 	}
 	return nil
 }
 
-// scopes reads an object behind its opening bracket: the scopes at the top of the claim, or those that
-// are nested in the scope with the given path and pointer. // 1.1, 1.3
+// scopes reads an object of scopes after its opening bracket: the claim itself, or a map that is nested
+// in the scope with the given path and pointer (SPEC 1.1, 1.3).
 func (p *parser) scopes(holder []scope, holderPointer string) *Mistake {
-	var keys []string
+	keys := map[string]bool{}
 	for {
 		token, mistake := p.next()
 		if mistake != nil {
@@ -99,22 +90,22 @@ func (p *parser) scopes(holder []scope, holderPointer string) *Mistake {
 		if token == json.Delim('}') {
 			return nil
 		}
-		key := token.(string) // Token allows nothing else here
+		key := token.(string) // Token returns a string or a closing bracket here
 		pointer := holderPointer + "/" + escape(key)
 
-		// 6.2: in the order repeated key, scope, nesting, value, same path
-		if slices.Contains(keys, key) { // 2.8
+		// One key is judged in this order: repeated key, scope, nesting, value, same path (SPEC 6.2).
+		if keys[key] { // a key is repeated in one object (SPEC 2.8)
 			return &Mistake{"duplicate", pointer}
 		}
-		keys = append(keys, key)
-		s, ok := parseScope(key) // 2.3, 2.4
-		if !ok {
+		keys[key] = true
+		s, ok := parseScope(key)
+		if !ok { // the key is not a scope (SPEC 2.3 to 2.5)
 			return &Mistake{"scope", pointer}
 		}
-		if int(s.kind) <= len(holder) { // 2.6: nesting only goes down
+		if int(s.kind) <= len(holder) { // nesting only goes down (SPEC 2.6)
 			return &Mistake{"nesting", pointer}
 		}
-		rule := Rule{Pointer: pointer, path: extend(holder, s)} // 2.7
+		rule := Rule{Pointer: pointer, path: extend(holder, s)}
 		rule.Path = spell(rule.path)
 
 		token, mistake = p.next()
@@ -122,25 +113,25 @@ func (p *parser) scopes(holder []scope, holderPointer string) *Mistake {
 			return mistake
 		}
 		switch token {
-		case true: // 1.2
+		case true: // allow every permission (SPEC 1.2)
 			rule.All = true
-		case false: // 1.2
-		case json.Delim('['): // 1.2
+		case false: // deny every permission (SPEC 1.2)
+		case json.Delim('['): // allow the permissions in the array (SPEC 1.2)
 			if rule.Names, mistake = p.names(pointer); mistake != nil {
 				return mistake
 			}
-		case json.Delim('{'): // 1.3
-			if s.kind == configuration { // 2.6: not even an empty map
+		case json.Delim('{'): // a nested map (SPEC 1.3)
+			if s.kind == configuration { // a configuration holds nothing, not even an empty map (SPEC 2.6)
 				return &Mistake{"nesting", pointer}
 			}
 			if mistake := p.scopes(rule.path, pointer); mistake != nil {
 				return mistake
 			}
-			continue // 2.8: a scope that only holds a nested map is no rule
+			continue // a scope that only holds a nested map is not a rule (SPEC 2.8)
 		default:
 			return &Mistake{"type", pointer}
 		}
-		for _, other := range p.rules { // 2.8, after 2.5
+		for _, other := range p.rules { // two rules have the same path, with IDs in lower case (SPEC 2.8, 2.5)
 			if slices.Equal(other.path, rule.path) {
 				return &Mistake{"duplicate", pointer}
 			}
@@ -149,7 +140,7 @@ func (p *parser) scopes(holder []scope, holderPointer string) *Mistake {
 	}
 }
 
-// names reads an array of permission names behind its opening bracket. // 1.2
+// names reads an array of permission names after its opening bracket (SPEC 1.2).
 func (p *parser) names(arrayPointer string) ([]string, *Mistake) {
 	var names []string
 	for i := 0; ; i++ {
@@ -162,21 +153,21 @@ func (p *parser) names(arrayPointer string) ([]string, *Mistake) {
 		}
 		pointer := arrayPointer + "/" + strconv.Itoa(i)
 		name, isString := token.(string)
-		if !isString { // 1.2
+		if !isString { // an array holds names only (SPEC 1.2)
 			return nil, &Mistake{"type", pointer}
 		}
 		switch {
-		case slices.Contains(nine, name), slices.Contains(p.options.Extra, name): // 1.6, 1.9
+		case slices.Contains(ten, name), slices.Contains(p.extra, name): // names compare by bytes (SPEC 1.6, 1.9)
 			names = append(names, name)
-		case p.options.IgnoreUnknown: // 1.9: an ignored name grants nothing
-		default: // 1.9
+		case p.options.IgnoreUnknown: // an ignored name grants nothing (SPEC 1.9)
+		default: // the name is unknown (SPEC 1.9)
 			return nil, &Mistake{"permission", pointer}
 		}
 	}
 }
 
-// escape returns a key as it stands in a JSON Pointer (RFC 6901). // 6.1
+// escape returns a key as a part of a JSON Pointer (RFC 6901).
 func escape(key string) string {
-	key = strings.ReplaceAll(key, "~", "~0") // first, or else it would find the tildes of ~1
+	key = strings.ReplaceAll(key, "~", "~0") // first, because the next line adds tildes
 	return strings.ReplaceAll(key, "/", "~1")
 }

@@ -1,19 +1,30 @@
 // Package reference is SPEC.md written as slow, obvious Go.
 //
-// It is the oracle that the fast implementation is tested against. It shares no code with it, and it is
-// meant to be read beside SPEC.md: every step cites the rule it follows, so "4.5" in a comment is rule 4.5 of
-// SPEC.md. A policy is a slice of rules, a decision is a loop over all of them, and what SPEC.md defines with
-// "whatever" or "anything" is tried out, one case after the other.
+// It is the oracle that the fast implementation is tested against. The two share no code. Read this
+// package beside SPEC.md: every step cites the rule that it follows, so "SPEC 4.5" is rule 4.5. A
+// policy is a slice of rules, and a decision is a loop over all of them. Where SPEC.md says "whatever"
+// or "anything", this package tries one case after the other.
 //
-// The files follow SPEC.md: scope.go is section 2, target.go section 3, decide.go section 4, visible.go
-// section 5, parse.go sections 1 and 6, and claims.go what section 7 says of a claims set. Keys, signatures and
-// clocks are not covered.
+// The files follow SPEC.md:
+//
+//   - reference.go has the permissions of section 1, and what a policy is;
+//   - parse.go reads a claim (sections 1 and 6), and json.go reads JSON for it;
+//   - scope.go is section 2;
+//   - target.go is section 3, without the JSON of targets (3.6), which is targetjson.go;
+//   - decide.go is section 4, and visible.go is section 5;
+//   - claims.go is what section 7 says of a claims set.
+//
+// Keys, signatures, headers and clocks are not covered.
 package reference
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
 
-// The nine permissions, in the order of the table. // 1.4
-var nine = []string{
+// ten are the ten permissions, in the order of the table (SPEC 1.4). They are not modified.
+var ten = []string{
 	"credential:write",
 	"config:write",
 	"settings:read",
@@ -23,49 +34,78 @@ var nine = []string{
 	"proxy-api",
 	"events",
 	"workflows",
+	"actionkit",
 }
 
-// A Policy is a claim that was found to be free of mistakes. A nil or zero Policy denies everything (7.2).
+// ValidExtra reports whether a name can be declared as an extra permission: it is not empty, is not one
+// of the ten, and holds no control character, quotation mark or backslash (SPEC 1.9).
+func ValidExtra(name string) bool {
+	return name != "" && !slices.Contains(ten, name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.Is(unicode.Cc, r) || r == '"' || r == '\\'
+	})
+}
+
+// declared returns the valid ones of the extras, each once (SPEC 1.9).
+func declared(extras []string) []string {
+	var names []string
+	for _, name := range extras {
+		if ValidExtra(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// A Policy is what a claim without mistakes means. A nil or zero Policy denies everything (SPEC 7.2).
 type Policy struct {
-	rules []Rule   // in the order of the text
-	extra []string // 1.9: Options.Extra
+	rules        []Rule   // in the order of the text
+	extra        []string // the declared extra permissions (SPEC 1.9)
+	unrestricted bool     // the token has no claim (SPEC 1.7)
 }
 
-// A Rule is a path with a pattern at each level (2.7), and the grant that stands there.
+// Unrestricted returns the policy of a token without the claim: every valid question is allowed, and
+// every valid target is visible (SPEC 1.7). It has no rules. A question about an extra permission is
+// valid only if the extra is declared, so extras are declared here as in [Options].
+func Unrestricted(extra ...string) *Policy {
+	return &Policy{extra: declared(extra), unrestricted: true}
+}
+
+// IsUnrestricted reports whether the policy is that of a token without the claim (SPEC 1.7). A policy
+// that grants everything is not unrestricted.
+func (p *Policy) IsUnrestricted() bool {
+	return p != nil && p.unrestricted
+}
+
+// A Rule is a path with a pattern at each level, and a grant (SPEC 2.7).
 type Rule struct {
-	// Path is the rule's path in canonical scopes: integration first, what is skipped filled in with "*" (2.7),
-	// UUIDs in lower case (2.5).
+	// Path has one scope for each level, from the integration down to the rule's own level. A level
+	// that the claim skips is "*" (SPEC 2.7). IDs are in lower case (SPEC 2.5).
 	Path []string
-	// Pointer is the JSON Pointer of the rule's key in the claim, as the text spells it.
+	// Pointer is the JSON Pointer to the rule's key in the claim, decoded (SPEC 6.2). An ID has the
+	// letter case of the text here.
 	Pointer string
-	// All says that the grant is true. (1.2)
+	// All says that the grant is true (SPEC 1.2).
 	All bool
 	// Names is what the grant's array lists, in the order of the text, without the names that were
-	// ignored (1.9). It is empty for true, false and [].
+	// ignored (SPEC 1.9). It is empty for true, false and [].
 	Names []string
 
-	path []scope // what Path spells
+	path []scope // Path, parsed
 }
 
-// Rules returns the rules in the order of the text.
+// Rules returns the rules in the order of the text. The slice is a copy.
 func (p *Policy) Rules() []Rule {
-	if p == nil { // 7.2
+	if p == nil { // no policy (SPEC 7.2)
 		return nil
 	}
 	return slices.Clone(p.rules)
 }
 
-// permissions returns the permissions that have a name here: the nine (1.4) and the extras (1.9), each once.
-// The empty name is left out, because nobody can ask about it (3.2).
+// permissions returns the permissions that can be asked about: the ten (SPEC 1.4), then the declared
+// extras (SPEC 1.9).
 func (p *Policy) permissions() []string {
-	names := slices.Clone(nine)
-	if p == nil { // 7.2
-		return names
+	if p == nil { // no policy (SPEC 7.2)
+		return ten
 	}
-	for _, name := range p.extra {
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return slices.Concat(ten, p.extra)
 }

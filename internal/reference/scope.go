@@ -7,45 +7,47 @@ import (
 	"unicode/utf8"
 )
 
-// A kind is a level, counted from the top; so it is also the depth of a rule that ends there.
+// A kind is a level, counted from the top. It is also the depth of a rule or a target that ends there.
 type kind int
 
 const (
+	user          kind = 0 // the user is above all levels
 	integration   kind = 1
 	credential    kind = 2
 	configuration kind = 3
 )
 
+// kindNames is not modified.
 var kindNames = map[kind]string{
 	integration:   "integration",
 	credential:    "credential",
 	configuration: "configuration",
 }
 
-// A pattern is the way in which a scope names things, from the least to the most specific. // 2.2, 4.5
+// A pattern is how a scope names things, from the least to the most specific (SPEC 2.2, 4.5).
 type pattern int
 
 const (
 	anything   pattern = 0 // *
 	externalID pattern = 1 // ext: and an external ID
-	id         pattern = 2 // an ID, or an integration's name
+	exact      pattern = 2 // an ID, or the name of an integration
 )
 
-// A scope is one key of the claim. // 2.1, 2.2
+// A scope is one key of the claim (SPEC 2.1, 2.2).
 type scope struct {
 	kind    kind
 	pattern pattern
-	name    string // empty for *; a UUID in lower case (2.5)
+	name    string // empty for *; an ID in lower case (SPEC 2.5)
 }
 
-// parseScope reads KIND:REST. // 2.3
+// parseScope reads KIND:REST (SPEC 2.3).
 func parseScope(key string) (scope, bool) {
-	prefix, rest, found := strings.Cut(key, ":") // 2.3: everything after the first colon is REST
+	prefix, rest, found := strings.Cut(key, ":") // everything after the first colon is REST (SPEC 2.3)
 	if !found {
 		return scope{}, false
 	}
 	var k kind
-	switch prefix { // 2.3: KIND is exactly one of three
+	switch prefix { // KIND is exactly one of three (SPEC 2.3)
 	case "integration":
 		k = integration
 	case "credential":
@@ -55,16 +57,19 @@ func parseScope(key string) (scope, bool) {
 	default:
 		return scope{}, false
 	}
-	if rest == "*" { // 2.3
+	if rest == "*" { // only as the whole of REST (SPEC 2.3)
 		return scope{k, anything, ""}, true
 	}
-	if name, isExternal := strings.CutPrefix(rest, "ext:"); isExternal && k != integration { // 2.3
+	if k == integration { // REST is a name (SPEC 2.3)
+		return scope{k, exact, rest}, validName(rest)
+	}
+	if name, isExternal := strings.CutPrefix(rest, "ext:"); isExternal { // ext: and an external ID (SPEC 2.3)
 		return scope{k, externalID, name}, validExternalID(name)
 	}
-	return scope{k, id, canonicalID(k, rest)}, validID(rest)
+	return scope{k, exact, canonicalID(rest)}, validID(rest) // an ID (SPEC 2.3)
 }
 
-// String returns the scope in its canonical spelling.
+// String returns the scope as text.
 func (s scope) String() string {
 	switch s.pattern {
 	case anything:
@@ -76,53 +81,45 @@ func (s scope) String() string {
 	}
 }
 
-// validName is what 2.4 demands of a name, an ID and an external ID alike.
-func validName(name string) bool {
-	if name == "" { // 2.4: not empty
+// validText checks what names and external IDs have in common (SPEC 2.4).
+func validText(text string) bool {
+	if text == "" { // it is not empty (SPEC 2.4)
 		return false
 	}
-	if !utf8.ValidString(name) { // 2.4: no invalid UTF-8
+	if !utf8.ValidString(text) { // it holds no invalid UTF-8 (SPEC 2.4)
 		return false
 	}
-	runes := []rune(name)
+	runes := []rune(text)
 	first, last := runes[0], runes[len(runes)-1]
-	if unicode.Is(unicode.White_Space, first) || unicode.Is(unicode.White_Space, last) { // 2.4
+	// It does not begin or end with white space (SPEC 2.4).
+	if unicode.Is(unicode.White_Space, first) || unicode.Is(unicode.White_Space, last) {
 		return false
 	}
 	for _, r := range runes {
-		if unicode.Is(unicode.Cc, r) || r == '\uFFFD' { // 2.4: no control character, no U+FFFD
+		if unicode.Is(unicode.Cc, r) || r == '\uFFFD' { // it holds no control character and no U+FFFD (SPEC 2.4)
 			return false
 		}
 	}
 	return true
 }
 
-// validID reports whether 2.4 allows name as an ID or as an integration's name.
-func validID(name string) bool {
-	lower := strings.ToLower(name) // 2.4: in any letter case
-	return validName(name) &&
+// validName reports whether a text can be the name of an integration (SPEC 2.4).
+func validName(name string) bool {
+	lower := strings.ToLower(name) // the next rules hold in any letter case (SPEC 2.4)
+	return validText(name) &&
 		!strings.Contains(name, "*") &&
 		lower != "ext" &&
 		!strings.HasPrefix(lower, "ext:")
 }
 
-// validExternalID reports whether 2.4 allows name as an external ID.
-func validExternalID(name string) bool {
-	return validName(name) && name != "*"
+// validExternalID reports whether a text can be an external ID (SPEC 2.4).
+func validExternalID(text string) bool {
+	return validText(text) && text != "*"
 }
 
-// canonicalID returns an ID of the given kind in the spelling that is compared: a UUID in lower case, and
-// everything else as it is. The name of an integration is no ID. // 2.5
-func canonicalID(k kind, name string) string {
-	if k != integration && isUUID(name) {
-		return strings.ToLower(name)
-	}
-	return name
-}
-
-// isUUID reports whether s is 8-4-4-4-12 hexadecimal digits. // 2.5
-func isUUID(s string) bool {
-	groups := strings.Split(s, "-")
+// validID reports whether a text is an ID: a UUID as 8-4-4-4-12 hexadecimal digits (SPEC 2.5).
+func validID(text string) bool {
+	groups := strings.Split(text, "-")
 	lengths := []int{8, 4, 4, 4, 12}
 	if len(groups) != len(lengths) {
 		return false
@@ -135,8 +132,23 @@ func isUUID(s string) bool {
 	return true
 }
 
-// extend returns the path of a scope that stands inside the given path (at the top, inside an empty one): the
-// levels that are skipped or missing are *. // 2.7
+// isHex reports whether a text holds only hexadecimal digits, in any letter case.
+func isHex(text string) bool {
+	for _, r := range text {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// canonicalID returns an ID as it is compared and shown: in lower case (SPEC 2.5).
+func canonicalID(id string) string {
+	return strings.ToLower(id)
+}
+
+// extend returns the path of a scope that is held by the scope with the given path, which is empty for a
+// scope at the top level. A level that is skipped or missing is * (SPEC 2.7).
 func extend(path []scope, s scope) []scope {
 	path = slices.Clone(path)
 	for len(path) < int(s.kind)-1 {
@@ -145,21 +157,11 @@ func extend(path []scope, s scope) []scope {
 	return append(path, s)
 }
 
-// spell returns a path's scopes in their canonical spelling.
+// spell returns the scopes of a path as texts.
 func spell(path []scope) []string {
-	var spelled []string
+	var texts []string
 	for _, s := range path {
-		spelled = append(spelled, s.String())
+		texts = append(texts, s.String())
 	}
-	return spelled
-}
-
-// isHex reports whether s holds hexadecimal digits only.
-func isHex(s string) bool {
-	for _, r := range s {
-		if !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
+	return texts
 }

@@ -1,109 +1,200 @@
 package reference
 
-// A State says what a caller knows of an identifier. // 3.4
+import (
+	"slices"
+	"strings"
+)
+
+// A State says what a caller knows of an identifier (SPEC 3.2). The zero State is Unknown.
 type State int
 
 const (
-	Open  State = iota // nobody has looked
-	None               // there is none
-	Given              // it is Identifier.Value
+	Unknown State = iota // nobody has looked
+	Absent               // it was looked up, and does not exist
+	Known                // it is Identifier.Value
 )
 
-// An Identifier is an ID or an external ID in a target. The zero value is open. // 3.4
+// An Identifier is the ID or the external ID of a credential or a configuration. The zero Identifier is
+// unknown (SPEC 3.2).
 type Identifier struct {
 	State State
-	Value string // counts only when State is Given
+	Value string // counts only if State is Known
 }
 
-// A Target says what an action touches. The zero value is the user. // 3.1
+// A Level is what is known of a credential or a configuration. In the zero Level both identifiers are
+// unknown: some credential, and nobody can say which (SPEC 3.2).
+type Level struct {
+	ID, ExternalID Identifier
+}
+
+// A Target is what an action is asked of (SPEC 3.1). A level that is nil is not there. The zero Target is
+// the user.
 type Target struct {
-	Integration             string // "" when no integration is named
-	CredentialID            Identifier
-	CredentialExternalID    Identifier
-	ConfigurationID         Identifier
-	ConfigurationExternalID Identifier
+	Integration   *string
+	Credential    *Level
+	Configuration *Level
 }
 
-// ValidTarget reports whether t is valid by 3.2.
+// ValidTarget reports whether a target is valid by itself, whatever the action (SPEC 3.4).
 func ValidTarget(t Target) bool {
-	// 3.2: a level is named, but not every level above it
-	if t.names(configuration) && !t.names(credential) {
+	// The target has a level but not every level above it (SPEC 3.4).
+	if t.Configuration != nil && t.Credential == nil {
 		return false
 	}
-	if t.names(credential) && !t.names(integration) {
+	if t.Credential != nil && t.Integration == nil {
 		return false
 	}
-	// 3.2: a name that 2.4 forbids
-	if t.names(integration) && !validID(t.Integration) {
+	// A name, ID or external ID is one that 2.4 or 2.5 forbids (SPEC 3.4).
+	if t.Integration != nil && !validName(*t.Integration) {
 		return false
 	}
-	return validIdentifier(t.CredentialID, validID) &&
-		validIdentifier(t.CredentialExternalID, validExternalID) &&
-		validIdentifier(t.ConfigurationID, validID) &&
-		validIdentifier(t.ConfigurationExternalID, validExternalID)
+	return validLevel(t.Credential) && validLevel(t.Configuration)
 }
 
-func validIdentifier(i Identifier, validName func(string) bool) bool {
-	switch i.State { // 3.4
-	case Open, None:
+// validLevel reports whether the identifiers of a level are valid. A level that is not there is valid.
+func validLevel(l *Level) bool {
+	return l == nil || validIdentifier(l.ID, validID) && validIdentifier(l.ExternalID, validExternalID)
+}
+
+func validIdentifier(i Identifier, isValid func(string) bool) bool {
+	switch i.State { // one of three (SPEC 3.2)
+	case Unknown, Absent:
 		return true
-	case Given:
-		return validName(i.Value) // 3.2, 2.4
+	case Known:
+		return isValid(i.Value) // 2.4 or 2.5 does not forbid it (SPEC 3.4)
 	default:
 		return false
 	}
 }
 
-// names reports whether the target names the level. // 3.4
-func (t Target) names(k kind) bool {
-	if k == integration {
-		return t.Integration != ""
+// ValidQuestion reports whether a question is valid (SPEC 3.4).
+func (p *Policy) ValidQuestion(action string, t Target) bool {
+	if !slices.Contains(p.permissions(), action) { // the action is neither one of the ten nor declared
+		return false
 	}
-	identifierID, external := t.level(k)
-	return identifierID.State != Open || external.State != Open // 3.4: given or said to be none
+	return ValidTarget(t) && cell(action, newObject(t).depth) != invalid // the table has the question (SPEC 3.3)
 }
 
-// depth is the deepest level that a valid target names: 0 for the user. // 3.1
-func (t Target) depth() int {
-	switch {
-	case t.names(configuration):
-		return 3
-	case t.names(credential):
-		return 2
-	case t.names(integration):
-		return 1
-	default:
-		return 0
+// Reference reads a reference: how the platform's SDK and its request headers name a credential or a
+// configuration in one string (SPEC 3.5). In the level that it returns, one identifier is known and the
+// other unknown. An ID is in lower case. Reference returns false for a string that cannot be a reference.
+func Reference(ref string) (Level, bool) {
+	if validID(ref) { // a UUID as 2.5 spells it is the ID
+		return Level{ID: Identifier{Known, canonicalID(ref)}}, true
 	}
+	external := strings.TrimPrefix(ref, "ext:") // one ext: in lower case is removed
+	if !validExternalID(external) {             // 2.4 holds for what is left
+		return Level{}, false
+	}
+	return Level{ExternalID: Identifier{Known, external}}, true
 }
 
-// level returns the ID and the external ID of the target's credential or configuration, to read or to set.
-func (t *Target) level(k kind) (identifierID, external *Identifier) {
+// An object is something that a rule can apply to: the user, or an integration, credential or
+// configuration with everything above it. Unlike a Target it is a plain value, and its IDs are in lower
+// case.
+type object struct {
+	depth         kind
+	integration   string
+	credential    Level
+	configuration Level
+}
+
+// newObject returns the object that a valid target names.
+func newObject(t Target) object {
+	var o object
+	if t.Integration != nil {
+		o.depth, o.integration = integration, *t.Integration
+	}
+	if t.Credential != nil {
+		o.depth, o.credential = credential, canonicalLevel(*t.Credential)
+	}
+	if t.Configuration != nil {
+		o.depth, o.configuration = configuration, canonicalLevel(*t.Configuration)
+	}
+	return o
+}
+
+// canonicalLevel returns a level with its ID in lower case (SPEC 2.5).
+func canonicalLevel(l Level) Level {
+	l.ID.Value = canonicalID(l.ID.Value)
+	return l
+}
+
+// level returns the object's credential or configuration, to read or to change.
+func (o *object) level(k kind) *Level {
 	if k == credential {
-		return &t.CredentialID, &t.CredentialExternalID
+		return &o.credential
 	}
-	return &t.ConfigurationID, &t.ConfigurationExternalID
+	return &o.configuration
 }
 
-// canonical returns the target with its IDs as they are compared. // 2.5
-func (t Target) canonical() Target {
-	t.CredentialID.Value = canonicalID(credential, t.CredentialID.Value)
-	t.ConfigurationID.Value = canonicalID(configuration, t.ConfigurationID.Value)
-	return t
+// A thing is a cell of the table of 3.3: what an action acts on.
+type thing int
+
+const (
+	invalid thing = iota
+	itself        // what the target names
+	aCredential
+	newCredential
+	aConfiguration
+	newConfiguration
+)
+
+// actsOn is the table of 3.3. Its columns are the user, an integration, a credential and a configuration.
+// It is not modified.
+var actsOn = map[string][4]thing{
+	"events":           {itself, itself, itself, itself},
+	"metadata:read":    {itself, itself, itself, itself},
+	"metadata:write":   {itself, itself, itself, itself},
+	"actionkit":        {itself, aCredential, itself, itself},
+	"proxy-api":        {invalid, aCredential, itself, itself},
+	"credential:write": {invalid, newCredential, itself, itself},
+	"settings:read":    {invalid, aConfiguration, aConfiguration, itself},
+	"settings:write":   {invalid, aConfiguration, aConfiguration, itself},
+	"workflows":        {invalid, aConfiguration, aConfiguration, itself},
+	"config:write":     {invalid, newConfiguration, newConfiguration, itself},
 }
 
-// unnamed returns the target that the question is about: where the action creates something that has no name
-// yet, that is an unnamed thing one level down. // 4.3
-func (t Target) unnamed(action string) Target {
-	// 4.3: credential:write asked of an integration is about an unnamed credential in it
-	if action == "credential:write" && t.depth() == int(integration) {
-		t.CredentialID = Identifier{State: None}
-		t.CredentialExternalID = Identifier{State: Open}
+// cell returns what an action acts on that is asked of a target with the given depth (SPEC 3.3). The
+// action is one of the ten or declared.
+func cell(action string, depth kind) thing {
+	row, isOneOfTen := actsOn[action]
+	if !isOneOfTen {
+		return itself // a declared extra permission acts on what it is asked of (SPEC 3.3)
 	}
-	// 4.3: config:write asked of a credential is about an unnamed configuration of it
-	if action == "config:write" && t.depth() == int(credential) {
-		t.ConfigurationID = Identifier{State: None}
-		t.ConfigurationExternalID = Identifier{State: Open}
+	return row[depth]
+}
+
+// actedOn returns what a valid question is about: the object that the target names, with the levels that
+// it lacks (SPEC 4.3).
+func actedOn(action string, o object) object {
+	switch cell(action, o.depth) {
+	case aCredential:
+		return o.downTo(credential)
+	case newCredential:
+		return o.downTo(credential).asNew()
+	case aConfiguration:
+		return o.downTo(configuration)
+	case newConfiguration:
+		return o.downTo(configuration).asNew()
+	default:
+		return o
 	}
-	return t
+}
+
+// downTo returns the object with the missing levels. Both identifiers of such a level are unknown
+// (SPEC 4.3).
+func (o object) downTo(depth kind) object {
+	for o.depth < depth {
+		o.depth++
+		*o.level(o.depth) = Level{}
+	}
+	return o
+}
+
+// asNew returns the object as one that is yet to be created: the ID of its deepest level is absent
+// (SPEC 4.3).
+func (o object) asNew() object {
+	o.level(o.depth).ID = Identifier{State: Absent}
+	return o
 }

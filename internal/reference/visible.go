@@ -2,21 +2,25 @@ package reference
 
 import "slices"
 
-// Visible reports whether the target is visible. // 5.1
+// Visible reports whether a target is visible (SPEC 5.1).
 func (p *Policy) Visible(t Target) bool {
-	if !ValidTarget(t) { // 5.1: an invalid target is not visible
+	if !ValidTarget(t) { // an invalid target is not visible (SPEC 5.1)
 		return false
 	}
-	return p.visible(t.canonical().closed()) // 2.5, 5.1
-}
-
-// visible reports whether something is allowed on the target or on anything that could be below it. It looks
-// at everything in turn; that ends, because nothing is below a configuration. // 5.1
-func (p *Policy) visible(t Target) bool {
-	if p.allowsSome(t) {
+	if p.IsUnrestricted() { // every valid target is visible (SPEC 1.7)
 		return true
 	}
-	for _, below := range p.oneLevelBelow(t) {
+	return p.visible(newObject(t))
+}
+
+// visible reports whether something is allowed on an object or on anything that could be below it
+// (SPEC 5.1). It tries everything below in turn. The recursion ends, because nothing is below a
+// configuration.
+func (p *Policy) visible(o object) bool {
+	if p.allowsSome(o) {
+		return true
+	}
+	for _, below := range p.oneLevelBelow(o) {
 		if p.visible(below) {
 			return true
 		}
@@ -24,68 +28,75 @@ func (p *Policy) visible(t Target) bool {
 	return false
 }
 
-// allowsSome reports whether some permission is allowed on the target itself. // 5.1
-func (p *Policy) allowsSome(t Target) bool {
-	names := p.permissions()
-	names = append(names, unusedName(names)) // 1.6: true also allows a permission of no table
-	for _, name := range names {
-		asked := t.unnamed(name).closed() // 4.3, and 5.1: what 4.3 opens counts as none, too
-		if grants(p.deciding(asked), name) {
+// allowsSome reports whether some permission, extras included, is allowed on the object itself
+// (SPEC 5.1). Unknown identifiers, those of 4.3 included, count as absent here. Both match no ID and no
+// external ID (SPEC 4.1), so the rule that decides is the same, and 4.7 has nothing left to ask.
+func (p *Policy) allowsSome(o object) bool {
+	for _, name := range p.permissions() {
+		if cell(name, o.depth) == invalid { // the question is invalid, so it is denied (SPEC 3.3, 3.4)
+			continue
+		}
+		if grants(p.deciding(actedOn(name, o)), name) {
 			return true
 		}
 	}
 	return false
 }
 
-// oneLevelBelow returns what could be directly below the target, as far as the rules can tell it apart: all
-// that they name, and something that they do not name. Everything is below the user. // 5.1
-func (p *Policy) oneLevelBelow(t Target) []Target {
-	var below []Target
-	switch t.depth() {
-	case 0:
-		names := p.named(integration, id)
+// oneLevelBelow returns what could be directly below an object, as far as the rules tell it apart: all
+// that the rules name, and something that they do not name (SPEC 5.1). Everything is below the user.
+func (p *Policy) oneLevelBelow(o object) []object {
+	var below []object
+	switch o.depth {
+	case user:
+		names := p.named(o, integration, exact)
+		o.depth = integration
 		for _, name := range append(names, unusedName(names)) {
-			t.Integration = name
-			below = append(below, t)
+			o.integration = name
+			below = append(below, o)
 		}
-	case 1, 2:
-		k := kind(t.depth() + 1)
-		for _, itsID := range p.orNone(k, id) {
-			for _, itsExternalID := range p.orNone(k, externalID) {
-				identifierID, external := t.level(k)
-				*identifierID, *external = itsID, itsExternalID
-				below = append(below, t)
+	case integration, credential:
+		k := o.depth + 1
+		itsIDs, itsExternalIDs := p.absentOrNamed(o, k, exact), p.absentOrNamed(o, k, externalID)
+		o.depth = k
+		for _, id := range itsIDs {
+			for _, external := range itsExternalIDs {
+				*o.level(k) = Level{id, external}
+				below = append(below, o)
 			}
 		}
 	}
 	return below
 }
 
-// orNone returns none, and the names that the rules use at one level in one kind of pattern. None also stands
-// for every name that no rule uses, because only * matches either. // 3.4
-func (p *Policy) orNone(k kind, with pattern) []Identifier {
-	identifiers := []Identifier{{State: None}}
-	for _, name := range p.named(k, with) {
-		identifiers = append(identifiers, Identifier{Given, name})
+// absentOrNamed returns an absent identifier, and one for each name that the rules use in one kind of
+// pattern at the level below an object. The absent one also represents all names that no rule uses:
+// only * matches either (SPEC 4.1).
+func (p *Policy) absentOrNamed(o object, k kind, with pattern) []Identifier {
+	identifiers := []Identifier{{State: Absent}}
+	for _, name := range p.named(o, k, with) {
+		identifiers = append(identifiers, Identifier{Known, name})
 	}
 	return identifiers
 }
 
-// closed returns the target with none for what is open at a level that it names. // 5.1
-func (t Target) closed() Target {
-	for _, k := range []kind{credential, configuration} {
-		if !t.names(k) { // 3.4: this level is no part of the target
+// named returns the names that the rules use in one kind of pattern at the level below an object, each
+// once. It leaves out the rules that do not match the object itself: they apply to nothing below it
+// (SPEC 4.1).
+func (p *Policy) named(o object, k kind, with pattern) []string {
+	if p == nil { // no policy (SPEC 7.2)
+		return nil
+	}
+	var names []string
+	for _, rule := range p.rules {
+		if len(rule.path) < int(k) || !matchesAll(rule.path[:k-1], o) {
 			continue
 		}
-		identifierID, external := t.level(k)
-		if identifierID.State == Open {
-			identifierID.State = None
-		}
-		if external.State == Open {
-			external.State = None
+		if s := rule.path[k-1]; s.pattern == with && !slices.Contains(names, s.name) {
+			names = append(names, s.name)
 		}
 	}
-	return t
+	return names
 }
 
 // unusedName returns a name that is not among the names.
