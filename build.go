@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/connectperms/permissions/internal/text"
 )
 
 // A Builder builds a policy in code that reads like the claim:
@@ -12,23 +14,31 @@ import (
 //	var b permissions.Builder
 //	b.AnyIntegration().DenyAll()
 //	b.Integration("slack").Credential(id).Allow(permissions.ProxyAPI, permissions.Events)
-//	policy, err := b.Policy()
+//	policy, err := b.Build()
 //
-// Each call that grants makes one rule (SPEC 2.7), in any order: the most specific rule
-// decides, not the last. What is not granted anywhere is denied, so the zero Builder, which
-// is ready for use, builds the policy of the claim {}.
+// Each call that grants makes one rule (SPEC 2.7). The order of calls does not matter: the most
+// specific rule decides, not the last one. What is not granted anywhere is denied. So the zero
+// Builder, which is ready for use, builds the policy of the claim {}.
 //
-// A mistake is kept until [Builder.Policy] returns it. A Builder must not be copied once
-// it was used, and is for one goroutine at a time; the policies that it builds are for any
+// The first mistake in a path stays: [Builder.Build] returns it each time, and later calls change
+// nothing. Do not copy a Builder: what
+// a copy is told is lost. go vet reports copies. It is for one goroutine at a time, and the policies that it builds are for any
 // number.
 type Builder struct {
+	_     noCopy
 	rules []builderRule
 	err   error // the first mistake in a path
 }
 
-// A builderRule is a call that granted.
+// noCopy has go vet report a copy of what holds it.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+// A builderRule is a call that grants.
 type builderRule struct {
-	path  [KindConfiguration]Scope // with the zero Scope behind its end
+	path  []Scope // one for each level, wildcards included
 	names []Permission
 	set   PermissionSet // in place of names if given
 	given bool
@@ -41,29 +51,30 @@ func (b *Builder) AnyIntegration() IntegrationBuilder {
 
 // Integration is the scope of an integration, by its name, such as "salesforce".
 func (b *Builder) Integration(name string) IntegrationBuilder {
-	return IntegrationBuilder{place{b: b}.scope(integrationName, name)}
+	return IntegrationBuilder{place{b: b}.scope(integrationByName, name)}
 }
 
 // At is the scope at the end of a path such as [Rule.Path] returns: an integration's, a
-// credential's and a configuration's, as far as it goes. A level that is skipped is a
-// wildcard. It is for paths that come from elsewhere.
+// credential's and a configuration's, as far as it goes. A level that is skipped is a wildcard. It
+// is for paths that come from elsewhere.
 //
-// The zero Scope, and no scope at all, are a mistake of kind [ErrScope]; a scope that
-// cannot stand behind the one before it is one of kind [ErrNesting].
+// The zero Scope, and no scope at all, are a mistake of kind [ErrScope]. A scope that cannot be
+// inside the one before it is a mistake of kind [ErrNesting].
 func (b *Builder) At(path ...Scope) RuleBuilder {
 	at := place{b: b}
 	if len(path) == 0 {
-		b.fail(&ParseError{Kind: ErrScope, Offset: -1, Problem: "the path has no scope", Remedy: "for everything, there is integration:*"})
+		b.fail(&ParseError{Kind: ErrScope, Offset: -1, Problem: "the path has no scope", Remedy: "the scope of everything is integration:*"})
+		return RuleBuilder{}
 	}
 	for i, s := range path {
 		switch {
 		case s == Scope{}:
-			b.fail(&ParseError{Kind: ErrScope, Pointer: at.pointer(), Offset: -1, Problem: "the zero Scope names nothing"})
+			b.fail(&ParseError{Kind: ErrScope, Pointer: pathPointer(at.path), Offset: -1, Problem: "the zero Scope covers nothing"})
 			return RuleBuilder{}
-		case i > 0 && s.kind <= path[i-1].kind:
+		case i > 0 && s.Kind() <= path[i-1].Kind():
 			b.fail(&ParseError{
-				Kind: ErrNesting, Pointer: at.pointer() + "/" + escapePointer(s.String()), Offset: -1, Found: quote(s.String()),
-				Problem: "cannot stand inside " + article[path[i-1].kind], Remedy: "only what is more specific can: a credential or configuration in an integration, a configuration in a credential",
+				Kind: ErrNesting, Pointer: pathPointer(append(at.path, s)), Offset: -1, Found: text.Quote(s.String()),
+				Problem: "cannot be inside a scope of kind " + path[i-1].Kind().String(), Remedy: nestsDown,
 			})
 			return RuleBuilder{}
 		}
@@ -72,18 +83,16 @@ func (b *Builder) At(path ...Scope) RuleBuilder {
 	return RuleBuilder{at}
 }
 
-var article = [...]string{KindIntegration: "an integration", KindCredential: "a credential", KindConfiguration: "a configuration"}
-
-// fail notes a mistake.
+// fail notes the first mistake.
 func (b *Builder) fail(err error) {
 	if b != nil && b.err == nil {
 		b.err = err
 	}
 }
 
-// An IntegrationBuilder is the scope of integrations: a place for a grant, or for more
-// specific scopes. The zero IntegrationBuilder belongs to no [Builder]; what it is told is
-// lost, and so for the other places.
+// An IntegrationBuilder is the scope of integrations: a place for a grant, or for more specific
+// scopes. The methods of the zero IntegrationBuilder change nothing. The same is true of the other
+// places.
 type IntegrationBuilder struct{ place }
 
 // AnyCredential is the scope credential:* in the integration.
@@ -91,18 +100,18 @@ func (i IntegrationBuilder) AnyCredential() CredentialBuilder {
 	return CredentialBuilder{i.scope(anyCredential, "")}
 }
 
-// Credential is the scope of a credential in the integration, by its ID.
+// Credential is the scope of a credential in the integration, by its ID, which is a UUID.
 func (i IntegrationBuilder) Credential(id string) CredentialBuilder {
-	return CredentialBuilder{i.scope(credentialID, id)}
+	return CredentialBuilder{i.scope(credentialByID, id)}
 }
 
 // ExternalCredential is the scope of a credential in the integration, by its external ID.
 func (i IntegrationBuilder) ExternalCredential(externalID string) CredentialBuilder {
-	return CredentialBuilder{i.scope(credentialExternalID, externalID)}
+	return CredentialBuilder{i.scope(credentialByExternalID, externalID)}
 }
 
-// A CredentialBuilder is the scope of credentials: a place for a grant, or for the scopes
-// of configurations.
+// A CredentialBuilder is the scope of credentials: a place for a grant, or for the scopes of
+// configurations.
 type CredentialBuilder struct{ place }
 
 // AnyConfiguration is the scope configuration:* of the credential.
@@ -110,15 +119,15 @@ func (c CredentialBuilder) AnyConfiguration() RuleBuilder {
 	return RuleBuilder{c.scope(anyConfiguration, "")}
 }
 
-// Configuration is the scope of a configuration of the credential, by its ID.
+// Configuration is the scope of a configuration of the credential, by its ID, which is a UUID.
 func (c CredentialBuilder) Configuration(id string) RuleBuilder {
-	return RuleBuilder{c.scope(configurationID, id)}
+	return RuleBuilder{c.scope(configurationByID, id)}
 }
 
-// ExternalConfiguration is the scope of the configurations of the credential that have an
-// external ID.
+// ExternalConfiguration is the scope of the configurations of the credential that have an external
+// ID.
 func (c CredentialBuilder) ExternalConfiguration(externalID string) RuleBuilder {
-	return RuleBuilder{c.scope(configurationExternalID, externalID)}
+	return RuleBuilder{c.scope(configurationByExternalID, externalID)}
 }
 
 // A RuleBuilder is a place for a grant.
@@ -126,12 +135,12 @@ type RuleBuilder struct{ place }
 
 // A place is where a Builder can put a rule.
 type place struct {
-	b    *Builder // nil if what is told is lost
-	path [KindConfiguration]Scope
+	b    *Builder // nil if what it is told is lost
+	path []Scope  // one for each level, wildcards included; never modified
 }
 
-// Allow allows these permissions here and no others: the grant is an array of their names.
-// It replaces what less specific scopes grant. No permissions at all are as [RuleBuilder.DenyAll].
+// Allow allows these permissions here and no others: the grant is an array of their names. It
+// replaces what less specific scopes grant. Without permissions it is DenyAll.
 func (p place) Allow(permissions ...Permission) {
 	p.add(builderRule{names: slices.Clone(permissions)})
 }
@@ -139,12 +148,10 @@ func (p place) Allow(permissions ...Permission) {
 // AllowAll allows everything here: the grant is true.
 func (p place) AllowAll() { p.Grant(PermissionSet{grant: grantAll}) }
 
-// DenyAll denies everything here: the grant is false.
+// DenyAll denies everything here, as the grants false and [] do.
 func (p place) DenyAll() { p.Grant(PermissionSet{}) }
 
-// Grant allows a set of permissions here, such as [Rule.Grant] or [Policy.Permissions]
-// returns. An array cannot name all permissions but some, which [Policy.Permissions] may
-// return; that is a mistake of kind [ErrPermission].
+// Grant allows a set of permissions here, such as [Rule.Grant] or [Policy.Permissions] returns.
 func (p place) Grant(set PermissionSet) { p.add(builderRule{set: set, given: true}) }
 
 func (p place) add(r builderRule) {
@@ -155,62 +162,48 @@ func (p place) add(r builderRule) {
 }
 
 // scope returns the place of a scope inside p.
-func (p place) scope(id identifier, name string) place {
-	if id < identifiers {
-		if problem := id.check(name); problem != "" {
+func (p place) scope(with pattern, name string) place {
+	if !with.isWildcard() {
+		if problem := nameProblem(with, name); problem != "" {
 			p.b.fail(&ParseError{
-				Kind: ErrScope, Pointer: p.pointer() + "/" + escapePointer(scopePrefix[id]+name), Offset: -1,
-				Found: quote(name), Problem: problem, Remedy: scopeRemedy(id, name),
+				Kind: ErrScope, Pointer: pathPointer(append(p.path[:len(p.path):len(p.path)], Scope{with, name})), Offset: -1,
+				Found: text.Quote(name), Problem: problem, Remedy: scopeRemedy(with, name),
 			})
 			return place{}
 		}
 	}
-	if id.isObjectID() {
-		name = canonicalID(name)
+	if with.isID() {
+		name = strings.ToLower(name)
 	}
-	return p.with(Scope{kind: id.kind(), form: id.form(), name: name})
+	return p.with(Scope{with, name})
 }
 
 // with returns the place of a scope inside p, with a wildcard at a level that is skipped.
 func (p place) with(s Scope) place {
-	for kind := KindIntegration; kind < s.kind; kind++ {
-		if level := &p.path[kind-1]; *level == (Scope{}) {
-			*level = Scope{kind: kind, form: formAny}
-		}
+	path := slices.Clone(p.path)
+	for k := KindIntegration + Kind(len(path)); k < s.Kind(); k++ {
+		path = append(path, Scope{pattern: wildcard(k)})
 	}
-	p.path[s.kind-1] = s
+	p.path = append(path, s)
 	return p
 }
 
-// pointer returns the place as a JSON Pointer.
-func (p place) pointer() string { return pathPointer(p.path) }
-
-func pathPointer(path [KindConfiguration]Scope) string {
-	var b strings.Builder
-	for _, s := range path {
-		if s != (Scope{}) {
-			b.WriteString("/" + escapePointer(s.String()))
-		}
-	}
-	return b.String()
-}
-
-// Policy returns the policy that has been built: that of the claim which
-// [Policy.MarshalJSON] returns for it, in canonical form. The Builder can be used further.
-// The options are those of [Parse].
+// Build returns the policy that has been built: that of the claim which [Policy.MarshalJSON]
+// returns for it, in canonical form. After a success the Builder can be used further. The options are those of
+// [Parse].
 //
-// It refuses what [Parse] refuses, and with the same errors, which name the path as the
-// pointer and have no offset. The first mistake in a path is returned; if there is none,
-// then the first call that granted a name which is no permission ([ErrPermission]) or
-// granted at the same path as an earlier one ([ErrDuplicate]).
+// It refuses what [Parse] refuses, with the same errors, which have the path as the pointer and no
+// offset. It returns the first mistake in a path. If there is none, it returns the mistake of the
+// first call that granted a name which is not a permission ([ErrUnknownPermission]), or that granted
+// at the same path as an earlier call ([ErrDuplicate]).
 //
-// A claim has one value for each scope: a grant, or a map of more specific scopes. So no
-// claim can hold both a rule for an integration by name and rules inside it; nor, unless
-// there is another place or spelling for one of them, for a credential. That is refused with
-// [ErrDuplicate] too, because the scope would have to stand twice, and the error says what
-// to do instead.
-func (b *Builder) Policy(opts ...Option) (*Policy, error) {
-	o, err := newParseOptions(opts)
+// A claim has one value for each scope: a grant, or a map of more specific scopes. So no claim can
+// have both a rule for an integration by name and rules inside it. The same is true of a
+// credential, unless there is another place or spelling for one of them. Such rules are refused with
+// [ErrDuplicate] too, because the scope would have to be there twice. The error says what to do
+// instead.
+func (b *Builder) Build(opts ...Option) (*Policy, error) {
+	o, err := newOptions(opts)
 	switch {
 	case err != nil:
 		return nil, err
@@ -219,22 +212,25 @@ func (b *Builder) Policy(opts ...Option) (*Policy, error) {
 	case b.err != nil:
 		return nil, b.err
 	}
-	seen := make(map[[KindConfiguration]Scope]bool, len(b.rules))
 	rules := make([]pathGrant, 0, len(b.rules))
 	for i := range b.rules {
-		r := &b.rules[i]
-		set, err := r.resolve(o)
-		if err != nil {
-			return nil, err
+		rule := pathGrant{call: i}
+		if rule.grant, err = b.rules[i].resolve(o); err != nil {
+			break
 		}
-		if seen[r.path] {
-			return nil, &ParseError{
-				Kind: ErrDuplicate, Pointer: pathPointer(r.path), Offset: -1, Found: quote(r.last().String()),
-				Problem: "is granted for the second time", Remedy: "grant it once, with all that it shall allow",
-			}
+		copy(rule.path[:], b.rules[i].path)
+		rules = append(rules, rule)
+	}
+	rules = sorted(rules, integrationLevel)
+	if again := firstRepeated(rules); again != nil {
+		path := b.rules[again.call].path
+		return nil, &ParseError{
+			Kind: ErrDuplicate, Pointer: pathPointer(path), Offset: -1, Found: text.Quote(path[len(path)-1].String()),
+			Problem: "is granted twice", Remedy: "grant it once, with all that it shall allow",
 		}
-		seen[r.path] = true
-		rules = append(rules, pathGrant{r.path[0], r.path[1], r.path[2], set})
+	}
+	if err != nil {
+		return nil, err
 	}
 	claim, err := encode(rules)
 	if err != nil {
@@ -243,44 +239,38 @@ func (b *Builder) Policy(opts ...Option) (*Policy, error) {
 	return parse(string(claim), o, fromValue)
 }
 
-// last returns the last scope of the path.
-func (r *builderRule) last() (s Scope) {
-	for _, level := range r.path {
-		if level != (Scope{}) {
-			s = level
+// firstRepeated returns the rule of the first call that granted at the same path as an earlier call,
+// or nil. Sorted rules of one path are in the order of their calls.
+func firstRepeated(rules []pathGrant) (again *pathGrant) {
+	for i := range rules {
+		if i > 0 && rules[i].path == rules[i-1].path && (again == nil || rules[i].call < again.call) {
+			again = &rules[i]
 		}
 	}
-	return s
+	return again
 }
 
 // resolve returns what the rule grants.
-func (r *builderRule) resolve(o *parseOptions) (PermissionSet, error) {
-	if r.given && (r.set.IsAll() || r.set.IsEmpty()) {
+func (r *builderRule) resolve(o *options) (PermissionSet, error) {
+	if r.given && r.set.grant&grantTrue != 0 {
 		return r.set, nil
 	}
 	names := r.names
 	if r.given {
-		if r.set.grant&grantOthers != 0 {
-			return PermissionSet{}, &ParseError{
-				Kind: ErrPermission, Pointer: pathPointer(r.path), Offset: -1, Found: quote(r.set.String()),
-				Problem: "cannot be granted, because no array names it", Remedy: "list what shall be allowed",
-			}
-		}
 		names = slices.Collect(r.set.All())
 	}
-	set := PermissionSet{declared: &o.declared}
+	set := PermissionSet{extras: &o.extras}
 	for i, name := range names {
-		bit := o.declared.grant(name)
-		if bit == grantOthers {
-			if !o.ignoreUnknown {
-				return PermissionSet{}, &ParseError{
-					Kind: ErrPermission, Pointer: pathPointer(r.path) + "/" + strconv.Itoa(i), Offset: -1, Found: quote(string(name)),
-					Problem: "is no permission", Remedy: (&parser{options: o}).permissionRemedy(string(name)),
-				}
+		n, ok := o.extras.number(name)
+		switch {
+		case ok:
+			set.grant |= grantOf[n]
+		case !o.ignoreUnknown:
+			return PermissionSet{}, &ParseError{
+				Kind: ErrUnknownPermission, Pointer: pathPointer(r.path) + "/" + strconv.Itoa(i), Offset: -1, Found: text.Quote(string(name)),
+				Problem: "is not a permission", Remedy: permissionRemedy(o.extras, string(name)),
 			}
-			continue
 		}
-		set.grant |= bit
 	}
 	return set, nil
 }

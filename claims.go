@@ -3,274 +3,538 @@ package permissions
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"unicode"
 	"unicode/utf8"
 
-	"github.com/golang-jwt/jwt/v5"
+	"github.com/connectperms/permissions/internal/strictjson"
+	"github.com/connectperms/permissions/internal/text"
 )
 
-// Claims is the claims set of a Paragon User Token (SPEC 7): the registered claims, and
-// the policy that the permissions claim is. [Verifier.Verify] returns one. It can also
-// be decoded by golang-jwt:
+// An Option changes how a claim is read. A nil Option changes nothing.
+type Option interface{ apply(*options) }
+
+type options struct {
+	extras        vocabulary
+	ignoreUnknown bool
+	acceptString  bool
+	err           error
+}
+
+type option func(*options)
+
+func (o option) apply(to *options) { o(to) }
+
+// WithPermissions declares extra permissions, beside the ten, that a claim may name and that can
+// be asked for (SPEC 1.9). The grant true has them too.
 //
-//	claims := new(permissions.Claims)
-//	_, err := jwt.ParseWithClaims(token, claims, keyfunc, jwt.WithValidMethods([]string{"RS256"}))
+// A name is refused if it is empty or one of the ten, is not valid UTF-8, or holds a control
+// character, a quotation mark, a backslash or U+FFFD. More than 53 names are refused as well. A
+// function that takes the option then returns an error, and [Unrestricted] returns a policy that
+// denies everything. Declaring a name again changes nothing.
+func WithPermissions(names ...Permission) Option {
+	names = slices.Clone(names)
+	return option(func(o *options) {
+		for _, name := range names {
+			if problem := extraProblem(name); problem != "" {
+				o.refuse("WithPermissions: " + text.Quote(string(name)) + " " + problem)
+				continue
+			}
+			if _, declared := o.extras.number(name); declared {
+				continue
+			}
+			if len(o.extras) == maxExtras {
+				o.refuse("WithPermissions: there are more than " + strconv.Itoa(maxExtras) + " names")
+				return
+			}
+			o.extras = append(o.extras, Permission(strings.Clone(string(name))))
+		}
+	})
+}
+
+// extraProblem says why a name cannot be declared as an extra permission (SPEC 1.9), and "" if it
+// can.
+func extraProblem(name Permission) string {
+	_, isKnown := vocabulary(nil).number(name)
+	switch {
+	case name == "":
+		return "is empty"
+	case isKnown:
+		return "is one of the ten permissions and needs no declaration"
+	case !utf8.ValidString(string(name)):
+		return "is not valid UTF-8"
+	case strings.ContainsFunc(string(name), func(r rune) bool {
+		return unicode.IsControl(r) || r == '"' || r == '\\' || r == utf8.RuneError
+	}):
+		return "holds a control character, a quotation mark, a backslash or U+FFFD"
+	}
+	return ""
+}
+
+// refuse notes the first mistake in the options.
+func (o *options) refuse(problem string) {
+	if o.err == nil {
+		o.err = errors.New("permissions: " + problem)
+	}
+}
+
+// IgnoreUnknownPermissions accepts names in a claim that are not permissions, and ignores them: they
+// grant nothing (SPEC 1.9). Without it they are an error. [Policy.Ignored] lists them: when the
+// platform adds a permission, that is where it shows.
+func IgnoreUnknownPermissions() Option {
+	return option(func(o *options) { o.ignoreUnknown = true })
+}
+
+// AcceptStringClaim accepts a claim that is a JSON string which holds the object, as some JWT
+// libraries serialize it (SPEC 6.3). Without it that is an error.
+func AcceptStringClaim() Option {
+	return option(func(o *options) { o.acceptString = true })
+}
+
+func newOptions(opts []Option) (*options, error) {
+	if len(opts) == 0 {
+		return &noOptions, nil
+	}
+	o := new(options)
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(o)
+		}
+	}
+	return o, o.err
+}
+
+var noOptions options // never modified
+
+// Parse reads a claim: the JSON value of [ClaimName], and nothing around it but white space (SPEC
+// 1, 2). It takes the whole claim or returns an error, which is a [*ParseError] that says which
+// rule was broken and where. The error for a wrong option is not a ParseError. The policy keeps
+// nothing of claim.
 //
-// The zero Claims has no policy, and so denies everything. A Claims that is decoded into
-// anew holds nothing of what it held, even if decoding fails. Take a new one for every
-// token all the same: golang-jwt does not hand it a payload that is no JSON, which is an
-// error, or that is null, which is none.
+// Parse is not for a token without the claim: see [Unrestricted].
 //
-// A struct that embeds Claims also gets its UnmarshalJSON and MarshalJSON, which know
-// nothing but the Claims; the example shows how such a struct decodes claims of its own.
-type Claims struct {
-	jwt.RegisteredClaims
-
-	// Policy is what the permissions claim says: [Unrestricted] if there was none.
-	// Nil denies everything. UnmarshalJSON leaves it nil only with an error.
-	Policy *Policy
-
-	options *parseOptions // nil for the default
+// Parse takes time and memory in proportion to the length of the claim, however hostile it is. It
+// does not recurse deeper than a claim can nest. It refuses a claim of more than 256 MiB.
+func Parse(claim []byte, opts ...Option) (*Policy, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(claim) > maxClaim {
+		return nil, errTooLong()
+	}
+	return parse(string(claim), o, fromText)
 }
 
-// NewClaims returns a Claims to be decoded with options. To decode with none, any Claims
-// will do. An option that is wrong in itself is reported when decoding.
-func NewClaims(opts ...Option) *Claims {
-	o, _ := newParseOptions(opts)
-	return &Claims{options: o}
+// MustParse is [Parse] for tests and package variables: it panics where Parse returns an error.
+func MustParse(claim string, opts ...Option) *Policy {
+	p, err := Parse([]byte(claim), opts...)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
-// UnmarshalJSON decodes a claims set: one JSON object. Names compare exactly (SPEC 7.3),
-// values have the types that RFC 7519 gives them, and a time is a whole number of
-// seconds up to the end of the year 9999. The following are refused with an error that
-// matches [ErrToken]: a name that stands twice at the top (SPEC 7.3), a name that is
-// nearly [ClaimName] (SPEC 7.4), and a permissions claim that [Parse] refuses, whose
-// [*ParseError] it wraps.
+// FromValue is [Parse] for a claim that a JSON library has decoded already: a map[string]any of
+// such maps, []any, []string and bool. Everything else is refused with [ErrType]. So are nil, a nil map
+// and a nil slice, which stand for a JSON null and for a key that a map does not have. The policy keeps nothing of the
+// value.
 //
-// An error leaves c without claims and without a policy.
-func (c *Claims) UnmarshalJSON(data []byte) error {
-	return c.decode(string(data))
+// FromValue cannot refuse what decoding has lost: a repeated key is gone. A map has no order, so
+// FromValue takes keys in the order of their bytes, and an error has no offset. Where the JSON is
+// at hand, use Parse.
+func FromValue(claim any, opts ...Option) (*Policy, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	return parse(string(appendValue(nil, claim, maxDepth)), o, fromValue)
 }
 
-func (c *Claims) decode(text string) error {
-	*c = Claims{options: c.options}
-	d := claimsDecoder{scanner: scanner{text: text}, options: c.options}
-	if d.options == nil {
-		d.options = &defaultParseOptions
+// maxDepth is how many maps the deepest claim has in each other: the claim itself, an
+// integration's and a credential's.
+const maxDepth = 3
+
+// appendValue appends the JSON text of a decoded value, as far as parse looks at it. Of a map or
+// array that is too deep, and so a mistake itself, it appends only the brackets. For a Go value
+// that decoding JSON cannot give it appends null. parse refuses null everywhere.
+func appendValue(b []byte, value any, room int) []byte {
+	switch v := value.(type) {
+	case bool:
+		return strconv.AppendBool(b, v)
+	case string:
+		return strictjson.AppendString(b, v)
+	case float64, json.Number:
+		return append(b, '0')
+	case []string:
+		if v == nil {
+			break
+		}
+		return strictjson.AppendList(b, '[', v, strictjson.AppendString)
+	case []any:
+		if v == nil {
+			break
+		}
+		if room < 0 {
+			v = []any{}
+		}
+		return strictjson.AppendList(b, '[', v, func(b []byte, e any) []byte { return appendValue(b, e, -1) })
+	case map[string]any:
+		if v == nil {
+			break
+		}
+		var keys []string
+		if room > 0 {
+			keys = slices.Sorted(maps.Keys(v))
+		}
+		return strictjson.AppendList(b, '{', keys, func(b []byte, key string) []byte {
+			return appendValue(append(strictjson.AppendString(b, key), ':'), v[key], room-1)
+		})
 	}
-	if d.options.err != nil {
-		return d.options.err
-	}
-	if err := d.decode(); err != nil {
-		return refuse(jwt.ErrTokenMalformed, err)
-	}
-	c.RegisteredClaims, c.Policy = d.registered, d.policy
-	if c.Policy == nil {
-		c.Policy = Unrestricted()
-	}
-	return nil
+	return append(b, "null"...)
 }
 
-// MarshalJSON encodes the claims set, for signing. The permissions claim is left out if
-// the policy is [Unrestricted], and only then; a nil or zero policy is {}, which denies
-// everything.
-func (c Claims) MarshalJSON() ([]byte, error) {
-	if c.Policy.IsUnrestricted() {
-		return json.Marshal(c.RegisteredClaims)
+// A source is where the text of a claim comes from.
+type source uint8
+
+const (
+	fromText  source = iota
+	fromValue        // it was written from a Go value
+)
+
+const (
+	maxClaim  = 1 << 28                  // a longer claim is refused
+	minScope  = len(`"credential:*":[]`) // a scope and its value are at least as long
+	maxScopes = maxClaim/minScope + 1    // a claim has no more scopes
+	nestsDown = "only what is more specific can be inside: a credential or configuration in an integration, a configuration in a credential"
+)
+
+// parse reads a claim.
+func parse(claim string, o *options, from source) (*Policy, error) {
+	b := parser{Scanner: strictjson.Scanner{Text: claim}, options: o, from: from}
+	if len(claim) > maxClaim {
+		return nil, errTooLong()
 	}
-	policy := c.Policy
-	if policy == nil {
-		policy = new(Policy)
+	if b.Space() == '"' && o.acceptString {
+		return b.stringClaim()
 	}
-	return json.Marshal(struct {
-		jwt.RegisteredClaims
-		Policy *Policy `json:"urn:useparagon:connect:permissions"`
-	}{c.RegisteredClaims, policy})
+	return b.parse()
 }
 
-// A claimsDecoder reads a claims set.
-type claimsDecoder struct {
-	scanner
-	options    *parseOptions
-	registered jwt.RegisteredClaims
-	policy     *Policy // nil until the claim was seen
-	seen       nameSet
+// errTooLong returns the error for a claim that is too long to be read.
+func errTooLong() error {
+	return &ParseError{Kind: ErrSyntax, Offset: 0, Problem: "is longer than 256 MiB"}
 }
 
-func (d *claimsDecoder) decode() error {
-	if d.space() != '{' {
-		return errors.New("the claims set is no JSON object")
+// A parser turns the text of a claim into a policy. It adds each scope to the policy's index when
+// it has read it, and so it notices repeated ones.
+type parser struct {
+	strictjson.Scanner
+	options *options
+	from    source
+	rules   *ruleset
+}
+
+// stringClaim reads a claim that is a JSON string which holds the object (SPEC 6.3).
+func (b *parser) stringClaim() (*Policy, error) {
+	inner, ok := b.Str()
+	if !ok {
+		return nil, b.syntax()
 	}
-	more, ok := d.begin('}'), true
-	for ; more && ok; more, ok = d.more('}') {
-		if err := d.claim(); err != nil {
+	o := *b.options
+	o.acceptString = false
+	p, err := parse(inner, &o, b.from)
+	if err == nil && !b.End() {
+		return nil, b.syntax()
+	}
+	return p, err
+}
+
+// parse reads the claim.
+func (b *parser) parse() (*Policy, error) {
+	// A colon follows each scope, and one is in it, unless that is written as an escape.
+	room := strings.Count(b.Text, ":")
+	if strings.IndexByte(b.Text, '\\') < 0 {
+		room /= 2
+	}
+	s := newRuleset(min(room, len(b.Text)/minScope) + 1)
+	if len(b.options.extras) > 0 {
+		s.extras = &b.options.extras
+	}
+	b.Pos, b.rules = 0, s
+	if b.Space() != '{' {
+		return nil, b.badClaim()
+	}
+	if err := b.object(&holder{node: noNode}); err != nil {
+		return nil, err
+	}
+	if !b.End() {
+		return nil, b.syntax()
+	}
+	s.finish()
+	return &s.policy, nil
+}
+
+// A holder is a map of scopes while it is read.
+type holder struct {
+	node  uint32 // the scope that holds the map, or noNode for the claim
+	kind  Kind   // the level of that scope, or 0 for the claim
+	rank  rank   // the rank that the scope has as a rule
+	key   uint64 // the key of its path
+	path  Target // what it and the scopes above it name
+	holds bool   // the map has held another map so far
+}
+
+// object reads a map of scopes, and the maps in it. The recursion ends at a configuration, which
+// cannot hold a map.
+func (b *parser) object(h *holder) error {
+	more, ok := b.Begin('}'), true
+	for ; more && ok; more, ok = b.More('}') {
+		if err := b.entry(h); err != nil {
 			return err
 		}
 	}
-	if !ok || !d.end() {
-		return d.syntax()
+	if !ok {
+		return b.syntax()
 	}
 	return nil
 }
 
-// claim reads a name and its value.
-func (d *claimsDecoder) claim() error {
-	name, ok := d.name()
+// entry reads a scope and its value. It checks in the order of SPEC 6.2, except that it looks for a
+// repeated key after checking the scope. This order does not matter, because the first of two equal
+// keys was a valid scope.
+func (b *parser) entry(h *holder) error {
+	if b.Space() != '"' {
+		b.Unexpected("a scope")
+		return b.syntax()
+	}
+	s, at := b.rules, b.Pos
+	key, ok := b.Str()
 	if !ok {
-		return d.syntax()
+		return b.syntax()
 	}
-	if !d.seen.add(name) {
-		return fmt.Errorf("the claim %s stands twice", quote(name))
-	}
-	if !d.punctuation(':') {
-		return d.syntax()
-	}
-	r := &d.registered
-	switch name {
-	case ClaimName:
-		return d.permissions()
-	case "iss":
-		return d.text(name, &r.Issuer)
-	case "sub":
-		return d.text(name, &r.Subject)
-	case "jti":
-		return d.text(name, &r.ID)
-	case "aud":
-		return d.audience()
-	case "exp":
-		return d.time(name, &r.ExpiresAt)
-	case "nbf":
-		return d.time(name, &r.NotBefore)
-	case "iat":
-		return d.time(name, &r.IssuedAt)
-	}
-	if isNearClaimName(name) {
-		return fmt.Errorf("the claim %s is nearly %q, and a slip there would allow everything; spell it so", quote(name), ClaimName)
-	}
-	if _, ok := d.skip(); !ok {
-		return d.syntax()
-	}
-	return nil
-}
-
-// permissions reads the permissions claim.
-func (d *claimsDecoder) permissions() error {
-	value, ok := d.skip()
-	if !ok {
-		return d.syntax()
-	}
-	policy, err := parse(value, d.options, fromText)
-	d.policy = policy
-	return err
-}
-
-func (d *claimsDecoder) text(name string, to *string) error {
-	if d.space() != '"' {
-		return d.wrong(name, "a string")
-	}
-	value, ok := d.str()
-	if !ok {
-		return d.syntax()
-	}
-	*to = value
-	return nil
-}
-
-// audience reads aud, which is a string or an array of them (RFC 7519, 4.1.3).
-func (d *claimsDecoder) audience() error {
-	var one string
-	if d.space() != '[' {
-		if d.space() != '"' {
-			return d.wrong("aud", "a string or an array of strings")
+	n := node{parent: h.node}
+	var name string
+	n.pattern, name = splitScope(key)
+	switch {
+	case n.pattern.isID():
+		if ok = n.id.parse(name); ok {
+			n.capitals = capitals(name)
 		}
-		if err := d.text("aud", &one); err != nil {
-			return err
+	case n.pattern.isText():
+		ok = isGoodName(n.pattern, name)
+	}
+	if !ok || n.pattern == 0 {
+		problem, remedy := scopeProblem(key)
+		return b.keyMistake(ErrScope, at, h, key, problem, remedy)
+	}
+	if n.pattern.kind() <= h.kind {
+		return b.keyMistake(ErrNesting, at, h, key, "cannot be inside a scope of kind "+h.kind.String(), nestsDown)
+	}
+	if n.pattern.isText() {
+		n.name = s.names.add(name)
+	}
+	n.rank = h.rank.with(n.pattern)
+	path := s.key(h.key, &n)
+	s.set(&h.path, &n)
+	same := s.find(n.rank, &h.path, path)
+	if same != noNode && s.nodes[same].sameScope(&n) || h.holds && s.findHolder(&n, n.holderKey(path)) {
+		return b.keyMistake(ErrDuplicate, at, h, key, "is in one object twice", "keep one of them")
+	}
+	if !b.Punctuation(':') {
+		return b.syntax()
+	}
+	if b.Space() == '{' {
+		if n.pattern.kind() == KindConfiguration {
+			return b.keyMistake(ErrNesting, at, h, key, "holds a map, and nothing is more specific than a configuration",
+				"give it true, false or an array of permissions")
 		}
-		d.registered.Audience = jwt.ClaimStrings{one}
-		return nil
+		inner := &holder{node: uint32(len(s.nodes)), kind: n.pattern.kind(), rank: n.rank, key: path, path: h.path}
+		h.holds, n.rank = true, holderRank
+		s.add(n, n.holderKey(path))
+		return b.object(inner)
 	}
-	more, ok := d.begin(']'), true
-	for ; more && ok; more, ok = d.more(']') {
-		if err := d.text("aud", &one); err != nil {
-			return err
-		}
-		d.registered.Audience = append(d.registered.Audience, one)
+	granted, err := b.grant(h, key)
+	if err != nil {
+		return err
 	}
-	if !ok {
-		return d.syntax()
+	if same != noNode {
+		return b.keyMistake(ErrDuplicate, at, h, key, "has the same path as the rule at "+text.Quote(s.pointer(same)), "keep one of them")
 	}
+	n.grant = granted
+	s.add(n, path)
 	return nil
 }
 
-// lastSecond is the end of the year 9999.
-const lastSecond = 253402300799
-
-// time reads a NumericDate (RFC 7519, 2), which here has no fraction, so that nothing is
-// rounded.
-func (d *claimsDecoder) time(name string, to **jwt.NumericDate) error {
-	const want = "a number of whole seconds since 1970, and before the year 10000"
-	if c := d.space(); c != '-' && (c < '0' || c > '9') {
-		return d.wrong(name, want)
+// grant reads the value of a rule.
+func (b *parser) grant(h *holder, key string) (grant, error) {
+	at := b.Pos
+	if b.Space() == '[' {
+		return b.list(h, key)
 	}
-	number, ok := d.number()
+	t, value, ok := b.scalar('}')
 	if !ok {
-		return d.syntax()
+		return 0, b.syntax()
 	}
-	seconds, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || seconds < 0 || seconds > lastSecond {
-		return d.wrong(name, want)
-	}
-	*to = &jwt.NumericDate{Time: time.Unix(seconds, 0)}
-	return nil
-}
-
-func (d *claimsDecoder) wrong(name, want string) error {
-	return fmt.Errorf("the claim %q is not %s", name, want)
-}
-
-func (d *claimsDecoder) syntax() error {
-	return fmt.Errorf("the claims set %s (byte %d)", d.problem, d.i)
-}
-
-// A nameSet notices a name that comes for the second time. The zero nameSet is empty.
-type nameSet struct {
-	few  [16]string
-	n    int
-	many map[string]struct{}
-}
-
-// add adds a name, and reports whether it was new.
-func (s *nameSet) add(name string) bool {
-	for _, other := range s.few[:s.n] {
-		if other == name {
-			return false
+	remedy := "give it true, false, an array of permissions, or a map of more specific scopes"
+	switch t {
+	case strictjson.True:
+		return grantAll, nil
+	case strictjson.False:
+		return grantNone, nil
+	case strictjson.String:
+		if value == "true" || value == "false" {
+			remedy = "did you mean " + value + ", without quotation marks?"
+		} else {
+			remedy = "did you mean [" + text.Quote(value) + "], an array?"
 		}
 	}
-	if s.n < len(s.few) {
-		s.few[s.n] = name
-		s.n++
-		return true
-	}
-	if _, ok := s.many[name]; ok {
-		return false
-	}
-	if s.many == nil {
-		s.many = make(map[string]struct{})
-	}
-	s.many[name] = struct{}{}
-	return true
+	return 0, b.mistake(ErrType, at, b.pointer(h, key), b.found(t, value), "is not a grant", remedy)
 }
 
-// isNearClaimName reports whether a name is, letter case aside, the claim's or one or
-// two characters away from it (SPEC 7.4). It is not the claim's name itself.
-func isNearClaimName(name string) bool {
-	const off = 2
-	if len(name) < len(ClaimName)-off || len(name) > utf8.UTFMax*(len(ClaimName)+off) {
-		return false
+// scalar reads a scalar. closing is the bracket that may follow it, or 0 if nothing may. A number
+// is judged at the character after it (SPEC 6.2), so that must be one that may follow: 01 and 1x
+// are syntax mistakes.
+func (b *parser) scalar(closing byte) (t strictjson.Type, value string, ok bool) {
+	t, value, ok = b.Scalar()
+	if !ok || t != strictjson.Number {
+		return t, value, ok
 	}
-	folded := strings.ToLower(strings.ToUpper(name)) // \u017f is an s too, and only in capitals
-	return distance(folded, ClaimName, off+1) <= off
+	if b.Pos == len(b.Text) {
+		return t, value, closing == 0 || b.Unexpected("a comma or '"+string(rune(closing))+"'")
+	}
+	switch c := b.Text[b.Pos]; {
+	case c == ' ', c == '\t', c == '\n', c == '\r', closing != 0 && (c == ',' || c == closing):
+		return t, value, true
+	}
+	return t, value, b.Unexpected("the end of a number")
+}
+
+// list reads an array of permissions.
+func (b *parser) list(h *holder, key string) (granted grant, err error) {
+	more, ok := b.Begin(']'), true
+	for i := 0; more && ok; i++ {
+		c, at := b.Space(), b.Pos
+		if c != '"' {
+			return 0, b.notPermission(c, at, h, key, i)
+		}
+		name, isString := b.Str()
+		if !isString {
+			return 0, b.syntax()
+		}
+		switch number, isPermission := b.options.extras.number(Permission(name)); {
+		case isPermission:
+			granted |= grantOf[number]
+		case b.options.ignoreUnknown:
+			// The rule is the next node.
+			rule := Rule{b.rules, uint32(len(b.rules.nodes))}
+			b.rules.ignored = append(b.rules.ignored, IgnoredPermission{Permission(strings.Clone(name)), rule, i})
+		default:
+			return 0, b.mistake(ErrUnknownPermission, at, b.elementPointer(h, key, i), text.Quote(name), "is not a permission",
+				permissionRemedy(b.options.extras, name))
+		}
+		more, ok = b.More(']')
+	}
+	if !ok {
+		return 0, b.syntax()
+	}
+	return granted, nil
+}
+
+// notPermission returns the error for an element of an array that begins with c and is not a
+// string.
+func (b *parser) notPermission(c byte, at int, h *holder, key string, i int) error {
+	var found string
+	switch c {
+	case '[':
+		found = strictjson.Array.String()
+	case '{':
+		found = strictjson.Object.String()
+	default:
+		t, value, ok := b.scalar(']')
+		if !ok {
+			return b.syntax()
+		}
+		found = b.found(t, value)
+	}
+	return b.mistake(ErrType, at, b.elementPointer(h, key, i), found, "is not a permission", "an array holds the names of permissions")
+}
+
+// permissionRemedy says what a name that is not a permission was probably meant to be.
+func permissionRemedy(v vocabulary, name string) string {
+	if name == "*" {
+		return "to grant everything, give the scope true"
+	}
+	if meant := v.meant(name); meant != "" {
+		return didYouMean(meant)
+	}
+	return "the permissions are " + strings.Join(v.list(), ", ") + "; WithPermissions declares others"
+}
+
+// mistake returns the error for a mistake.
+func (b *parser) mistake(kind error, at int, pointer, found, problem, remedy string) error {
+	if b.from == fromValue {
+		at = -1
+	}
+	return &ParseError{Kind: kind, Pointer: pointer, Offset: at, Found: found, Problem: problem, Remedy: remedy}
+}
+
+// found describes a value.
+func (b *parser) found(t strictjson.Type, value string) string {
+	switch {
+	case t == strictjson.String:
+		return "the string " + text.Quote(value)
+	case t == strictjson.Null && b.from == fromValue:
+		return "nil, or a Go value that JSON does not have,"
+	}
+	return t.String()
+}
+
+// syntax returns the error for the mistake that the scanner has found.
+func (b *parser) syntax() error {
+	return b.mistake(ErrSyntax, b.Pos, "", "", b.Problem, "")
+}
+
+// keyMistake returns the error for a mistake in a key of h.
+func (b *parser) keyMistake(kind error, at int, h *holder, key, problem, remedy string) error {
+	return b.mistake(kind, at, b.pointer(h, key), text.Quote(key), problem, remedy)
+}
+
+// badClaim returns the error for a claim that is not an object.
+func (b *parser) badClaim() error {
+	at, c := b.Pos, b.Space()
+	found, remedy := strictjson.Array.String(), `a claim is an object of scopes, such as {"integration:*":true}`
+	switch {
+	case b.Pos == len(b.Text):
+		b.Problem = "is empty"
+		return b.syntax()
+	case c != '[':
+		at = b.Pos
+		t, value, ok := b.scalar(0)
+		if !ok {
+			return b.syntax()
+		}
+		found = b.found(t, value)
+	}
+	switch c {
+	case '"':
+		found = strictjson.String.String()
+		remedy = "emit the object itself, not its JSON text in a string, or accept that with AcceptStringClaim"
+	case 'n':
+		remedy = "a token that may do everything has no claim, and one that may do nothing has {}"
+	}
+	return b.mistake(ErrType, at, "", found, "is not a claim", remedy)
+}
+
+// pointer returns the JSON Pointer to a key of h.
+func (b *parser) pointer(h *holder, key string) string {
+	return b.rules.pointer(h.node) + "/" + strictjson.EscapePointer(key)
+}
+
+// elementPointer returns the JSON Pointer to an element of the array at a key of h.
+func (b *parser) elementPointer(h *holder, key string, i int) string {
+	return b.pointer(h, key) + "/" + strconv.Itoa(i)
 }

@@ -1,49 +1,60 @@
-// Package permissions answers whether a Paragon User Token may do something: it verifies the
-// token, reads its claim urn:useparagon:connect:permissions, and decides.
+// Package permissions answers one question about a Paragon User Token: may it do that, to this? It
+// reads the token's claim urn:useparagon:connect:permissions and decides.
 //
-//   - A service that gets tokens makes one [Verifier] with [NewVerifier], and for each
-//     request takes the [Claims] that [Verifier.Verify] returns. Package httpauth does that
-//     for net/http.
-//   - Before it touches anything it asks [Policy.Check], or [Policy.Allowed], with the
-//     [Permission] that is needed and the [Target] that it is needed for.
-//   - A page that lists things asks [Filter] and [FilterVisible], or has the database ask with
-//     [Policy.SelectCredentials] and its like.
-//   - Whoever wonders about a decision asks [Policy.Explain].
-//   - A service that issues tokens writes policies with a [Builder] or as JSON for [Parse],
-//     and signs them with a [Signer]. Package analyze tells what a policy is worth.
-//   - A token verified by other means has its claim read by [Parse] or [FromValue], and one
-//     parsed with golang-jwt itself is decoded into [Claims].
+//   - A service that gets tokens verifies them with package usertoken, which returns the
+//     [Policy] of each token. Package httpauth does that for net/http.
+//   - Before it touches anything, it asks [Policy.Check] or [Policy.Allowed] with the [Permission]
+//     that is needed and the [Target] that it is needed for.
+//   - A page that lists things asks [Policy.Visible] and [Filter], or has the database leave out
+//     what is denied with [Policy.SelectCredentials] and its like.
+//   - To find out why an answer is what it is, ask [Policy.Explain].
+//   - A service that issues tokens writes policies with a [Builder], or as JSON for [Parse].
+//     Package usertoken signs them, and package analyze compares and reviews them.
+//   - A service that verifies tokens by other means reads the claim with [Parse] or [FromValue],
+//     and takes [Unrestricted] for a token without the claim.
 //
-// Package permissionstest is for the tests of those who do.
+// Package permissionstest helps to test code that uses this package.
 //
 // # Meaning
 //
-// What a claim means is laid down in the file SPEC.md of this module, rule by rule, and the
-// documentation here refers to its numbers. In short: a claim maps scopes to grants, and of
-// the scopes that cover a target the most specific decides alone. A token without the claim
-// allows everything, and a claim allows only what it says.
+// The file SPEC.md of this module says what a claim means, rule by rule, and the documentation here
+// cites its numbers. In short: a claim maps scopes to grants, and of the scopes that cover a target the
+// most specific one decides alone. A token without the claim allows everything, and a claim allows
+// only what it says.
+//
+// # Questions
+//
+// A question is an action and a target. Constructors make targets, and an empty name never means
+// something else:
+//
+//	credential := permissions.Integration("salesforce").Credential(permissions.ID(id), permissions.NoExternalID())
+//	if err := policy.Check(permissions.ProxyAPI, credential); err != nil {
+//
+// Each identifier of a credential or a configuration is known, or absent, which says that it was
+// looked up and does not exist, or unknown. A policy never says yes if what is unknown could make it a
+// no. An action that acts on something below the target, such as proxy-api asked of an integration, is
+// asked about something unknown there.
 //
 // # Failing closed
 //
-// A nil or zero [Policy] denies everything. So does an invalid question, such as one about a
-// credential of no integration, and a question whose answer depends on something that
-// nobody has looked up: see [Target]. A claim with any mistake in it is refused whole.
+// A nil or zero [Policy] denies everything. So does an invalid question: one about an action that is
+// not a permission, or about an invalid target. A claim with any mistake in it is refused whole.
 //
 // # Concurrency
 //
-// A [Policy], a [Verifier] and a [Signer] do not change once made, and any number of
-// goroutines can share one. The values that they return, such as [Rule] and [Decision], do
-// not change either.
+// Any number of goroutines can share a [Policy], and all other values, such as a [Target], a [Rule] or
+// a [Decision]. No method changes them, except those that unmarshal into one. Only a [Builder] is for one
+// goroutine.
 //
 // # Errors
 //
-// Errors match [ErrClaim], [ErrToken], [ErrTarget] or [ErrDenied] with [errors.Is], and finer
-// ones below these. They name the place and the remedy, and contain no token and no key.
-// They are for logs: a caller who was denied should learn no more than that.
+// Errors match [ErrClaim], [ErrQuestion], [ErrDenied], [ErrNarrow] or [ErrSQL] with [errors.Is], and
+// finer ones below ErrClaim, unless they report a misuse of the API. They name the place and the remedy. They are for logs: a caller who was denied should
+// learn no more than that.
 //
 // # Compatibility
 //
-// What one version allows or denies, every later one with the same major number does too,
-// but for corrections of what contradicts SPEC.md. Texts may change. CHANGELOG.md has the
-// details.
+// What one version allows or denies, every later version with the same major number does too, except
+// for corrections of what contradicts SPEC.md. Codes, such as those of [Reason], do not change. Other
+// texts may. CHANGELOG.md has the details.
 package permissions

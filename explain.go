@@ -1,51 +1,48 @@
 package permissions
 
 import (
-	"encoding/json"
 	"fmt"
 	"iter"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
+
+	"github.com/connectperms/permissions/internal/text"
 )
 
-// An Explanation is a [Decision] with every step that led to it. [Policy.Explain] returns
-// it. It is for people who may see the policy: it names rules, and with them what else the
-// token may do, so it must not be sent to the caller who was denied.
+// An Explanation is a [Decision] with every step that led to it. [Policy.Explain] returns it. It is
+// for people who may see the policy. It names rules, and with them what else the token may do, so
+// do not send it to a caller who was denied.
 //
-// Its String is for a terminal or a ticket, its JSON for tools, and it is a
-// [slog.LogValuer].
+// Its String is for a terminal or a ticket, its JSON for programs, and it is a [slog.LogValuer].
 type Explanation struct {
 	Action   Permission
 	Target   Target
 	Decision Decision
 
-	// Unnamed is the kind of what has no name yet, where the question is about one by SPEC
-	// 4.3: KindCredential for credential:write asked of an integration, KindConfiguration
-	// for config:write asked of a credential. Otherwise it is 0. The Steps are those of the
-	// question about it.
-	Unnamed Kind
+	// ActsOn is the level of what the action acts on (SPEC 3.3). It is deeper than the target
+	// where the action acts on something in the target: a credential for proxy-api asked of an
+	// integration. New says that it is yet to be created. ActsOn is 0 for an invalid question.
+	ActsOn Kind
+	New    bool
 
-	// Steps are the rules, the most specific first and equals in the order of the claim, and
-	// what became of each. All that apply to the target are there. Of those that do not,
-	// there are up to five for each outcome and level, so that it stays readable; how many
-	// are left out, Omitted says. There are none for an invalid question, for a policy
-	// without rules, and for an intersection, which has Parts.
+	// Steps are the rules, the most specific first and equals in the order of the claim, and what
+	// became of each. All rules that apply to the target are there. Of the others there are up to
+	// five for each outcome and level, and the rule that may deny. Omitted counts the rest. There are no steps for an
+	// invalid question, for a policy without rules, and for an intersection, which has Parts.
 	Steps   []Step
 	Omitted int
 
-	// Hint is for a denial: the nearest change of the question that would have been allowed,
-	// as far as that has no other identifiers than the rule in the hint names; or if there
-	// is none, what stood in the way. It is looked for with a hundred rules that might help,
-	// the least specific first. Of an intersection it is that of the part that denies, and
-	// another part may deny what it proposes.
+	// Hint is what to try after a denial: a change of the question for which a rule would grant the
+	// action, or if none is found, why the answer is no. The changed question may still be denied for
+	// what it leaves unknown. It looks at the first hundred rules that
+	// might help, the least specific first. For an intersection it is the hint of the part that
+	// denies, and another part may deny what it proposes.
 	Hint string
 
 	// Parts are the explanations of the parts of an intersection, in the order of
-	// [Policy.Parts]; otherwise none. Decision.Part says which one decided.
+	// [Policy.Parts]. Otherwise there are none.
 	Parts []Explanation
 }
 
@@ -54,90 +51,95 @@ type Step struct {
 	Rule    Rule
 	Outcome Outcome
 
-	// By is the rule that overrides this one, with [Overridden]; the one that may deny, with
-	// [Unsettled]; and with [Conditional] the one that would override it, if there is one.
+	// By is the rule that overrides this one, with OutcomeOverridden; the rule that may deny,
+	// with OutcomeUndetermined; and with OutcomeConditional the rule that would override this
+	// one, if there is such a rule. Otherwise it is the zero Rule.
 	By Rule
 
-	// Level is where the target has another name than the rule, or none, with [NoMatch].
-	// It is the highest such level.
+	// Level is the level at which the rule names something else, with OutcomeNoMatch. Otherwise
+	// it is 0.
 	Level Kind
 
-	// Open is what the target leaves open and the rule names, with [Conditional].
-	Open Identifiers
+	// Unknown has the unknown identifiers that the rule names, with OutcomeConditional.
+	// Otherwise it is empty.
+	Unknown Identifiers
 }
 
-// An Outcome is what became of a rule. The zero Outcome is none.
+// An Outcome is what became of a rule for a question.
 type Outcome uint8
 
 const (
-	// Decides: it is the most specific rule that applies (SPEC 4.4).
-	Decides Outcome = 1 + iota
+	// OutcomeDecides: the rule is the most specific one that applies.
+	OutcomeDecides Outcome = 1 + iota
 
-	// Overridden: it applies, but a more specific rule does too.
-	Overridden
+	// OutcomeOverridden: the rule applies, and a more specific one does too.
+	OutcomeOverridden
 
-	// Unsettled: it is the most specific rule that applies and grants the action, but a
-	// [Conditional] one may deny it (SPEC 4.7).
-	Unsettled
+	// OutcomeUndetermined: the rule is the most specific one that applies, but what is unknown
+	// could make another one apply, which denies (SPEC 4.7).
+	OutcomeUndetermined
 
-	// Conditional: it applies if an open identifier is the one that it names.
-	Conditional
+	// OutcomeConditional: the rule would apply if what is unknown were what it names.
+	OutcomeConditional
 
-	// NoMatch: it names something else than the target does.
-	NoMatch
+	// OutcomeNoMatch: the rule names something else than the target has.
+	OutcomeNoMatch
 
-	// Deeper: it is about something below the target.
-	Deeper
+	// OutcomeDeeper: the rule is about something below what the question is about.
+	OutcomeDeeper
 )
 
-// String returns the outcome in a word or two.
+// String returns the code of the outcome, such as "no_match". Codes do not change.
 func (o Outcome) String() string {
 	switch o {
-	case Decides:
+	case OutcomeDecides:
 		return "decides"
-	case Overridden:
+	case OutcomeOverridden:
 		return "overridden"
-	case Unsettled:
-		return "unsettled"
-	case Conditional:
+	case OutcomeUndetermined:
+		return "undetermined"
+	case OutcomeConditional:
 		return "conditional"
-	case NoMatch:
-		return "no match"
-	case Deeper:
+	case OutcomeNoMatch:
+		return "no_match"
+	case OutcomeDeeper:
 		return "deeper"
 	}
 	return "Outcome(" + strconv.Itoa(int(o)) + ")"
 }
 
-// maxListed is how many steps there are of an outcome and level that does not apply.
-const maxListed = 5
+// MarshalText returns [Outcome.String].
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// maxTried is how many rules hint tries in vain, for each sort of change.
-const maxTried = 100
+const (
+	maxListed = 5   // the most steps listed for one outcome and level, of rules that do not apply
+	maxTried  = 100 // how many rules a hint tries in vain, for each sort of change
+)
 
-// Explain answers as [Policy.Decide] does, with every step. Its decision is that of Decide.
-// It does not call the hook of [Policy.Observe], because it gives no access.
+// Explain answers as [Policy.Decide] does, with every step. It calls no hook of [Policy.Observe],
+// because it gives no access.
 //
 // It looks at every rule of the policy, so do not explain on every request.
 func (p *Policy) Explain(action Permission, target Target) Explanation {
-	e := Explanation{Action: action, Target: target}
-	named, valid := target.question()
-	if action == "" || !valid {
-		e.Decision.Reason = InvalidQuestion
-		if err := (*Policy)(nil).Check(action, target); err != nil {
-			e.Hint = strings.TrimPrefix(err.Error(), "permissions: invalid question: ")
-		}
+	e := Explanation{Action: Permission(strings.Clone(string(action))), Target: target.clone()}
+	if p.invalid(action, &target) {
+		e.Decision.Reason = ReasonInvalidQuestion
+		e.Hint = p.question(action, target).explain()
 		return e
 	}
-	q := named
-	q.ask(action)
-	e.Decision = p.decide(q, action)
-	if named.depth != q.depth {
-		e.Unnamed = q.depth
-	}
+	n, known := p.vocabulary().number(action)
+	e.Decision = p.answer(action, &target)
+	e.actsOn(acts(n))
 	if parts := p.Parts(); parts != nil {
 		for _, part := range parts {
-			e.Parts = append(e.Parts, part.Explain(action, target))
+			if p.parts.knows(part, action) {
+				e.Parts = append(e.Parts, part.Explain(action, target))
+			} else {
+				e.Parts = append(e.Parts, Explanation{
+					Action: action, Target: target, Decision: Decision{Reason: ReasonNoRule}, ActsOn: e.ActsOn,
+					Hint: "this part does not know the permission; declare it with WithPermissions",
+				})
+			}
 		}
 		if !e.Decision.Allowed {
 			e.Hint = e.Parts[e.Decision.Part-1].Hint
@@ -145,32 +147,54 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 		return e
 	}
 	s := p.ruleset()
-	if s != nil {
-		e.Steps, e.Omitted = s.steps(q, s.vocabulary().grant(action))
+	if s == nil {
+		e.Hint = "there is no policy: a nil or zero Policy denies everything"
+		return e
 	}
+	if s.unrestricted || !known {
+		return e
+	}
+	var own Target
+	q := s.own(target.ask(acts(n)), &own)
+	e.Steps, e.Omitted = s.steps(q, n)
 	if !e.Decision.Allowed {
-		e.Hint = e.hint(s, named)
+		e.Hint = e.hint(s, q, n)
 	}
 	return e
 }
 
-// steps returns the steps to the verdict on q.
-func (s *ruleset) steps(q question, want grant) (steps []Step, omitted int) {
-	rule, _, denier := s.verdict(q, want)
+// knows reports whether a part can be asked of an action.
+func (p *parts) knows(part *Policy, action Permission) bool {
+	_, known := part.vocabulary().number(action)
+	return known || part.isNone()
+}
+
+// actsOn sets the level of what the action acts on.
+func (e *Explanation) actsOn(a actsOn) {
+	e.ActsOn = e.Target.level
+	if e.ActsOn > KindUser && e.ActsOn < a.level {
+		e.ActsOn, e.New = a.level, a.creates
+	}
+}
+
+// steps returns the steps to the answer about the action with number n.
+func (s *ruleset) steps(q question, n int) (steps []Step, omitted int) {
+	decider, denier := s.decider(q), uint32(noNode)
+	if decider != noNode && s.nodes[decider].grant>>n&1 != 0 {
+		denier = s.denier(q, decider, n)
+	}
 	listed := make(map[Step]int) // by outcome and level
-	for i := len(s.order) - 1; i >= 0; {
-		// Ranks run downwards, and the rules of each upwards.
-		r := s.nodes[s.order[i]].rank
-		for _, m := range s.order[s.start[r]:s.start[r+1]] {
+	for left := s.ranks; left != 0; left = left.without(left.highest()) {
+		for _, m := range s.ofRank(left.highest()) {
 			step := s.step(m, q)
 			switch {
 			case m == denier:
-			case m == rule && denier != noNode:
-				step.Outcome, step.By = Unsettled, Rule{s, denier}
-			case m == rule:
-				step.Outcome = Decides
-			case step.Outcome == Overridden:
-				step.By = Rule{s, rule}
+			case m == decider && denier != noNode:
+				step.Outcome, step.By = OutcomeUndetermined, Rule{s, denier}
+			case m == decider:
+				step.Outcome = OutcomeDecides
+			case step.Outcome == OutcomeOverridden:
+				step.By = Rule{s, decider}
 			default:
 				group := Step{Outcome: step.Outcome, Level: step.Level}
 				if listed[group]++; listed[group] > maxListed {
@@ -178,132 +202,124 @@ func (s *ruleset) steps(q question, want grant) (steps []Step, omitted int) {
 					continue
 				}
 			}
-			if step.Outcome == Conditional {
-				var target Target
-				filled := s.filled(q, &target, m)
-				if by := s.decider(filled); by != m {
+			if step.Outcome == OutcomeConditional {
+				var copy Target
+				if by := s.decider(s.filled(q, &copy, m)); by != m {
 					step.By = Rule{s, by}
 				}
 			}
 			steps = append(steps, step)
 		}
-		i = int(s.start[r]) - 1
 	}
 	return steps, omitted
 }
 
-// step returns what a rule is to q, taken alone. One that applies is Overridden.
+// step returns what a rule is to q, taken alone. One that applies is overridden.
 func (s *ruleset) step(rule uint32, q question) Step {
-	step := Step{Rule: Rule{s, rule}, Outcome: Overridden}
+	step := Step{Rule: Rule{s, rule}, Outcome: OutcomeOverridden}
 	for number := rule; number != noNode; number = s.nodes[number].parent {
 		n := &s.nodes[number]
-		switch {
-		case n.id >= identifiers || n.id.kind() > q.depth || q.has(n):
-		case q.open.has(n.id):
-			step.Open |= 1 << n.id
+		switch which := n.pattern.identifiers(); {
+		case which == 0 || n.pattern.kind() > q.level || s.has(q, n):
+		case q.unknown.Has(which):
+			step.Unknown |= which
 		default:
-			step.Level = n.id.kind()
+			step.Level = n.pattern.kind()
 		}
 	}
 	switch r := s.nodes[rule].rank; {
 	case step.Level != 0:
-		step.Outcome, step.Open = NoMatch, 0
-	case r != 0 && r.kind() > q.depth: // integration:* applies to the user (SPEC 4.2)
-		step.Outcome, step.Open = Deeper, 0
-	case step.Open != 0:
-		step.Outcome = Conditional
+		step.Outcome, step.Unknown = OutcomeNoMatch, 0
+	case r != 0 && r.kind() > q.level: // integration:* applies to the user too (SPEC 4.2)
+		step.Outcome, step.Unknown = OutcomeDeeper, 0
+	case step.Unknown != 0:
+		step.Outcome = OutcomeConditional
 	}
 	return step
 }
 
-// hint returns the hint for a denial, given what the target names.
-func (e *Explanation) hint(s *ruleset, named question) string {
-	switch {
-	case e.Decision.Reason == NoPolicy:
-		return "there is no policy: a nil or zero Policy denies everything"
-	case e.Decision.Reason == Undetermined:
-		var created Identifiers
-		if e.Unnamed != 0 {
-			created = e.Decision.Open & identifiersOf(e.Unnamed)
-		}
-		var advice []string
-		if given := e.Decision.Open &^ created; given != 0 {
-			advice = append(advice, "give the "+given.String()+", or None where there is none")
-		}
-		if created != 0 {
-			advice = append(advice, "name the "+e.Unnamed.String()+" that is to be created: its ID is None, and its external ID too if it will have none")
-		}
-		return strings.Join(advice, "; ")
+// hint returns the hint for a denial by the rules of one claim.
+func (e *Explanation) hint(s *ruleset, q question, n int) string {
+	if e.Decision.Reason == ReasonUndetermined {
+		return e.lookUpHint(e.Decision.Unknown)
 	}
-	want := s.vocabulary().grant(e.Action)
-	if want == grantOthers {
-		var known []string
-		for p := range s.vocabulary().names {
-			known = append(known, string(p))
-		}
-		if meant := nearest(string(e.Action), known); meant != "" {
-			return "did you mean " + quote(meant) + "?"
-		}
-	}
-	closed := named
-	closed.open = 0
-	if hint := s.moreNamed(closed, named.open, want); hint != "" {
+	if hint := e.moreNamed(s, q, n); hint != "" {
 		return hint
 	}
-	if hint := s.otherwiseNamed(closed, want); hint != "" {
+	if hint := e.otherwiseNamed(s, q, n); hint != "" {
 		return hint
 	}
-	if e.Decision.Reason == NoRule {
+	if e.Decision.Reason == ReasonNoRule {
 		if len(s.order) == 0 {
 			return "the claim is empty, which allows nothing"
 		}
 		return "what no rule covers is denied"
 	}
-	rule := ruleText(e.Decision.Rule)
 	for _, step := range e.Steps {
-		if step.Outcome == Overridden && s.nodes[step.Rule.number].grant&want != grantNone {
-			return rule + " stands above " + ruleText(step.Rule) + ", which grants it"
+		if step.Outcome == OutcomeOverridden && s.nodes[step.Rule.number].grant>>n&1 != 0 {
+			return e.Decision.Rule.String() + " overrides " + step.Rule.String() + ", which grants it"
 		}
 	}
-	return rule + " does not grant it"
+	return e.Decision.Rule.String() + " does not grant it"
 }
 
-// grants yields the rules that grant what is wanted, the least specific first.
-func (s *ruleset) grants(want grant) iter.Seq[uint32] {
+// lookUpHint returns the hint to give identifiers that are unknown.
+func (e *Explanation) lookUpHint(unknown Identifiers) string {
+	var advice []string
+	if own := unknown & identifiersTo(e.Target.level); own != 0 {
+		advice = append(advice, "look up the "+own.String()+" and give it to the target, or say that it is absent")
+	}
+	for k := max(e.Target.level, KindIntegration) + 1; k <= e.ActsOn; k++ {
+		switch {
+		case unknown&identifiersOf(k) == 0:
+		case e.New && k == e.ActsOn:
+			advice = append(advice, "say what is known of the new "+k.String()+": NoID(), and ExternalID or NoExternalID()")
+		default:
+			advice = append(advice, "ask about the "+k.String()+" that will be used, with its ID and external ID")
+		}
+	}
+	return strings.Join(advice, "; ")
+}
+
+// grants yields the rules that grant the action with number n, the least specific first.
+func (s *ruleset) grants(n int) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for _, m := range s.order {
-			if s.nodes[m].grant&want != grantNone && !yield(m) {
+			if s.nodes[m].grant>>n&1 != 0 && !yield(m) {
 				return
 			}
 		}
 	}
 }
 
-// moreNamed returns the hint to name more than the target does, if a rule then grants what
-// is wanted. What of q is open, the caller tells apart.
-func (s *ruleset) moreNamed(q question, open Identifiers, want grant) string {
+// moreNamed returns the hint to give more identifiers, or to ask about something deeper, if a rule
+// then grants the action.
+func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 	tried := 0
-	for m := range s.grants(want) {
-		deeper := s.nodes[m].rank.kind() > q.depth && s.nodes[m].rank != 0
-		missing := s.nodes[m].rank.names() & open
-		if !deeper && missing == 0 || !s.fits(m, q, open|^identifiersTo[q.depth]) {
+	for m := range s.grants(n) {
+		r := s.nodes[m].rank
+		deeper := r.kind() > q.level && r != 0
+		missing := r.identifiers() & q.unknown
+		free := q.unknown | allIdentifiers&^identifiersTo(q.level)
+		if !deeper && missing == 0 || r.identifiers()&^(q.known|free) != 0 || !s.matches(m, q.Target, free) {
 			continue
 		}
-		var target Target
-		more := s.filled(q, &target, m)
-		more.depth = max(q.depth, s.nodes[m].rank.kind())
-		if s.allows(more, want) {
-			var advice, below []string
-			if missing != 0 {
-				advice = append(advice, "give the "+missing.String())
+		var copy Target
+		more := s.filled(q, &copy, m)
+		if more.level = max(q.level, r.kind()); more.level > KindUser {
+			more.level = max(more.level, acts(n).level)
+		}
+		if s.decider(more) == m {
+			var advice []string
+			if own := missing & identifiersTo(e.Target.level); own != 0 {
+				advice = append(advice, "give the "+own.String())
 			}
-			for kind := q.depth + 1; kind <= more.depth; kind++ {
-				below = append(below, "the "+kind.String())
+			if below := r.identifiers() &^ identifiersTo(e.Target.level); below != 0 {
+				advice = append(advice, "ask about the "+r.kind().String()+" itself")
+			} else if deeper {
+				advice = append(advice, "ask about a "+r.kind().String())
 			}
-			if below != nil {
-				advice = append(advice, "name "+strings.Join(below, " and "))
-			}
-			return strings.Join(advice, " and ") + ": " + ruleText(Rule{s, m}) + " grants it"
+			return strings.Join(advice, " and ") + ": " + (Rule{s, m}).String() + " grants it"
 		}
 		if tried++; tried == maxTried {
 			break
@@ -312,37 +328,36 @@ func (s *ruleset) moreNamed(q question, open Identifiers, want grant) string {
 	return ""
 }
 
-// otherwiseNamed returns the hint that something is probably named wrong, if a rule grants
-// what is wanted when it is named so: in other letter case, or as an ID instead of an
-// external ID.
-func (s *ruleset) otherwiseNamed(q question, want grant) string {
+// otherwiseNamed returns a hint for a name in another letter case, or for an ID given as an
+// external ID, if a rule would then grant the action.
+func (e *Explanation) otherwiseNamed(s *ruleset, q question, n int) string {
+	near := nearNames{rules: s, latest: make(map[pattern]nearName)}
+	for p := range near.own {
+		if which := pattern(p).identifiers(); which != 0 {
+			near.own[p], _ = e.Target.Lookup(which)
+		}
+	}
 	tried := 0
-	for m := range s.grants(want) {
-		if rank := s.nodes[m].rank; rank != 0 && rank.kind() > q.depth {
+	for m := range s.grants(n) {
+		if r := s.nodes[m].rank; r != 0 && r.kind() > q.level {
 			break
 		}
-		other, near := q, true
-		for number := m; number != noNode && near; number = s.nodes[number].parent {
-			n := &s.nodes[number]
-			if n.id >= identifiers || q.has(n) {
+		other, isNear := q, true
+		for number := m; number != noNode && isNear; number = s.nodes[number].parent {
+			node := &s.nodes[number]
+			if node.pattern.isWildcard() || s.has(q, node) {
 				continue
 			}
-			near = q.given.has(n.id) && strings.EqualFold(q.name(n.id), n.name)
-			other.given &^= 1 << n.id
-			for id := range identifiers {
-				if id != n.id && id.kind() == n.id.kind() && q.given.has(id) && id.same(n.name, q.name(id)) {
-					near = true
-					other.given &^= 1 << id
-				}
-			}
+			var wrong Identifiers
+			wrong, isNear = near.find(number)
+			other.known &^= wrong
 		}
-		if !near {
+		if !isNear {
 			continue
 		}
-		var target Target
-		other = s.filled(other, &target, m)
-		if s.allows(other, want) {
-			return "did you mean " + ruleText(Rule{s, m}) + ", which grants it? Letter case counts, and an ID is no external ID"
+		var copy Target
+		if s.decider(s.filled(other, &copy, m)) == m {
+			return "did you mean " + (Rule{s, m}).String() + ", which grants it? Letter case counts, and an ID is not an external ID"
 		}
 		if tried++; tried == maxTried {
 			break
@@ -351,18 +366,38 @@ func (s *ruleset) otherwiseNamed(q question, want grant) string {
 	return ""
 }
 
-// allows reports whether what is wanted is granted by q, in which nothing is open.
-func (s *ruleset) allows(q question, want grant) bool {
-	asked := q
-	if want == asked.creation() {
-		asked.descend()
-	}
-	_, granted, _ := s.verdict(asked, want)
-	return granted != grantNone
+// nearNames finds what a target names nearly as rules do.
+type nearNames struct {
+	rules  *ruleset
+	own    [patterns]string     // what the target has for each pattern, if that is known
+	latest map[pattern]nearName // so that the name of a scope is not compared again for each scope in it
 }
 
-// String returns the decision, a line for each step, and the hint. It shortens what is
-// long, and what could not be told from the text around it stands in quotes.
+type nearName struct {
+	node  *node
+	wrong Identifiers
+}
+
+// find returns the identifiers of the target that are nearly what a scope names.
+func (f *nearNames) find(number uint32) (wrong Identifiers, ok bool) {
+	n := &f.rules.nodes[number]
+	if latest := f.latest[n.pattern]; latest.node != nil && latest.node.name == n.name && latest.node.id == n.id {
+		return latest.wrong, latest.wrong != 0
+	}
+	name := f.rules.scope(number).name
+	for p, own := range f.own {
+		if pattern(p).kind() == n.pattern.kind() && len(own) == len(name) {
+			work(len(name))
+			if strings.EqualFold(own, name) {
+				wrong |= pattern(p).identifiers()
+			}
+		}
+	}
+	f.latest[n.pattern] = nearName{n, wrong}
+	return wrong, wrong != 0
+}
+
+// String returns the decision, a line for each step, and the hint.
 func (e Explanation) String() string {
 	var b strings.Builder
 	e.write(&b, "")
@@ -372,9 +407,13 @@ func (e Explanation) String() string {
 // write writes lines, all of them indented.
 func (e *Explanation) write(b *strings.Builder, indent string) {
 	if indent == "" {
-		fmt.Fprintf(b, "%s: %s on %s\n", e.verb(), quote(string(e.Action)), e.Target)
-		if e.Unnamed != 0 {
-			fmt.Fprintf(b, "asked about a %s that is to be created and has no name yet\n", e.Unnamed)
+		fmt.Fprintf(b, "%s: %s on %s\n", e.verb(), text.Quote(string(e.Action)), e.Target)
+		if e.ActsOn > e.Target.level {
+			newness := ""
+			if e.New {
+				newness = "new "
+			}
+			fmt.Fprintf(b, "acts on: some %s%s in it\n", newness, e.ActsOn)
 		}
 	}
 	fmt.Fprintf(b, "%sreason: %s\n", indent, e.reason())
@@ -384,7 +423,7 @@ func (e *Explanation) write(b *strings.Builder, indent string) {
 	}
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, step := range e.Steps {
-		fmt.Fprintf(table, "%s  %s\tgrants %s\t%s\n", indent, ruleText(step.Rule), step.Rule.Grant(), step.text())
+		fmt.Fprintf(table, "%s  %s\tgrants %s\t%s\n", indent, step.Rule, step.Rule.Grant(), step.text())
 	}
 	table.Flush()
 	if e.Omitted > 0 {
@@ -409,8 +448,6 @@ func (e *Explanation) reason() string {
 		return "all parts allow it"
 	case d.Part != 0:
 		return "part " + strconv.Itoa(d.Part) + " denies it"
-	case d.Rule != Rule{}:
-		return ruleText(d.Rule) + " grants " + d.Rule.Grant().String()
 	}
 	return d.explain()
 }
@@ -418,53 +455,58 @@ func (e *Explanation) reason() string {
 // text says what became of the rule.
 func (s *Step) text() string {
 	switch s.Outcome {
-	case Overridden:
-		return "overridden by " + ruleText(s.By)
-	case Unsettled:
-		return "may be overridden by " + ruleText(s.By)
-	case Conditional:
+	case OutcomeDecides:
+		return "decides"
+	case OutcomeOverridden:
+		return "overridden by " + s.By.String()
+	case OutcomeUndetermined:
+		return "may be overridden by " + s.By.String()
+	case OutcomeConditional:
 		if s.By != (Rule{}) {
-			return "would be overridden by " + ruleText(s.By) + " with that " + s.Open.String()
+			return "with that " + s.Unknown.String() + " overridden by " + s.By.String()
 		}
-		return "would decide with that " + s.Open.String()
-	case NoMatch:
+		return "with that " + s.Unknown.String() + " it would decide"
+	case OutcomeNoMatch:
 		return "does not match the " + s.Level.String()
-	case Deeper:
-		return "deeper than the question"
+	case OutcomeDeeper:
+		return "is about something deeper"
 	}
 	return s.Outcome.String()
 }
 
 // String returns the step in one line.
 func (s Step) String() string {
-	return ruleText(s.Rule) + " grants " + s.Rule.Grant().String() + ": " + s.text()
+	return s.Rule.String() + " grants " + s.Rule.Grant().String() + ": " + s.text()
 }
 
-// ruleText returns the path of a rule for a line of text: a scope that is long or that
-// holds what a terminal does not show stands in quotes.
-func ruleText(r Rule) string {
-	var b strings.Builder
-	for i, scope := range r.Path() {
-		if i > 0 {
-			b.WriteByte('/')
-		}
-		text := scope.String()
-		if len(text) > maxQuoted || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			text = quote(text)
-		}
-		b.WriteString(text)
+// LogValue returns [Step.String].
+func (s Step) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON returns an object with the members rule and by (see [Rule.MarshalJSON]), outcome (a
+// code), level (the name of a kind) and unknown (see [Identifiers.MarshalJSON]). The last three
+// are left out where the step has none.
+func (s Step) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Rule    Rule        `json:"rule"`
+		Outcome Outcome     `json:"outcome"`
+		By      *Rule       `json:"by,omitempty"`
+		Level   string      `json:"level,omitempty"`
+		Unknown Identifiers `json:"unknown,omitempty"`
+	}{Rule: s.Rule, Outcome: s.Outcome, Level: s.Level.String(), Unknown: s.Unknown}
+	if s.By != (Rule{}) {
+		out.By = &s.By
 	}
-	return b.String()
+	return marshal(out)
 }
 
-// LogValue returns the explanation as a group: action, target, the decision's own group,
-// the steps as lines, and the hint; of an intersection a group for each part.
+// LogValue returns the explanation as a group: action, target, decision, acts_on and new, the steps
+// as lines, omitted and hint. For an intersection it has a group for each part: part_1 and so on.
 func (e Explanation) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("action", string(e.Action)), slog.Any("target", e.Target), slog.Any("decision", e.Decision),
+		slog.String("action", text.Plain(string(e.Action))), slog.Any("target", e.Target), slog.Any("decision", e.Decision),
 	}
-	if e.Unnamed != 0 {
-		attrs = append(attrs, slog.String("unnamed", e.Unnamed.String()))
+	if e.ActsOn > e.Target.level {
+		attrs = append(attrs, slog.String("acts_on", e.ActsOn.String()), slog.Bool("new", e.New))
 	}
 	if len(e.Steps) > 0 {
 		var lines []string
@@ -480,102 +522,41 @@ func (e Explanation) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("hint", e.Hint))
 	}
 	for i, part := range e.Parts {
-		attrs = append(attrs, slog.Any("part "+strconv.Itoa(i+1), part))
+		attrs = append(attrs, slog.Any("part_"+strconv.Itoa(i+1), part))
 	}
 	return slog.GroupValue(attrs...)
 }
 
 // MarshalJSON returns an object with the members
 //
-//	action, allowed, reason, rule, open, part   of the question and the decision
-//	target      integration, and credential and configuration with id and ext; null is None
-//	unnamed     the kind of what has no name yet
-//	steps       rule, pointer, grants (true or an array), outcome, by, level, open
-//	omitted     how many steps are left out
+//	action
+//	target    see [Target.MarshalJSON]; null for an invalid target
+//	decision  see [Decision.MarshalJSON]
+//	actsOn    the name of a kind
+//	new       true, for what is yet to be created
+//	steps     see [Step.MarshalJSON]
+//	omitted   how many steps are left out
 //	hint
-//	parts       explanations
+//	parts     explanations
 //
-// Rules are paths as [Rule.String] has them, open is an array of identifiers' names, and
-// reason and outcome are their String. What is empty is left out, but for action, allowed,
-// reason, target, and a step's rule, pointer, grants and outcome.
+// All but the first three are left out where there is nothing to say.
 func (e Explanation) MarshalJSON() ([]byte, error) {
-	out := explanationJSON{
-		Action: e.Action, Allowed: e.Decision.Allowed, Reason: e.Decision.Reason.String(), Rule: e.Decision.Rule.String(),
-		Open: e.Decision.Open.names(), Part: e.Decision.Part, Target: targetJSON(e.Target), Unnamed: e.Unnamed.String(),
-		Omitted: e.Omitted, Hint: e.Hint, Parts: e.Parts,
+	out := struct {
+		Action   Permission    `json:"action"`
+		Target   *Target       `json:"target"`
+		Decision Decision      `json:"decision"`
+		ActsOn   string        `json:"actsOn,omitempty"`
+		New      bool          `json:"new,omitempty"`
+		Steps    []Step        `json:"steps,omitempty"`
+		Omitted  int           `json:"omitted,omitempty"`
+		Hint     string        `json:"hint,omitempty"`
+		Parts    []Explanation `json:"parts,omitempty"`
+	}{
+		Action: e.Action, Decision: e.Decision, ActsOn: e.ActsOn.String(), New: e.New, Steps: e.Steps, Omitted: e.Omitted,
+		Hint: e.Hint, Parts: e.Parts,
 	}
-	for _, step := range e.Steps {
-		var grants any = true
-		if set := step.Rule.Grant(); !set.IsAll() {
-			grants = slices.AppendSeq([]Permission{}, set.All())
-		}
-		out.Steps = append(out.Steps, stepJSON{
-			Rule: step.Rule.String(), Pointer: step.Rule.Pointer(), Grants: grants, Outcome: step.Outcome.String(),
-			By: step.By.String(), Level: step.Level.String(), Open: step.Open.names(),
-		})
+	if e.Target.invalid() == nil {
+		out.Target = &e.Target
 	}
-	return json.Marshal(out)
-}
-
-type explanationJSON struct {
-	Action  Permission     `json:"action"`
-	Target  map[string]any `json:"target"`
-	Allowed bool           `json:"allowed"`
-	Reason  string         `json:"reason"`
-	Rule    string         `json:"rule,omitempty"`
-	Open    []string       `json:"open,omitempty"`
-	Part    int            `json:"part,omitempty"`
-	Unnamed string         `json:"unnamed,omitempty"`
-	Steps   []stepJSON     `json:"steps,omitempty"`
-	Omitted int            `json:"omitted,omitempty"`
-	Hint    string         `json:"hint,omitempty"`
-	Parts   []Explanation  `json:"parts,omitempty"`
-}
-
-type stepJSON struct {
-	Rule    string   `json:"rule"`
-	Pointer string   `json:"pointer"`
-	Grants  any      `json:"grants"`
-	Outcome string   `json:"outcome"`
-	By      string   `json:"by,omitempty"`
-	Level   string   `json:"level,omitempty"`
-	Open    []string `json:"open,omitempty"`
-}
-
-// targetJSON returns a target as nested maps.
-func targetJSON(t Target) map[string]any {
-	all := make(map[string]any)
-	for _, f := range t.fields() {
-		if f.value == "" {
-			continue
-		}
-		var value any
-		if f.value != None {
-			value = f.value
-		}
-		if f.id == integrationName {
-			all["integration"] = value
-			continue
-		}
-		kind, key := f.id.kind().String(), "id"
-		if f.id.form() == formExternal {
-			key = "ext"
-		}
-		if all[kind] == nil {
-			all[kind] = make(map[string]any)
-		}
-		all[kind].(map[string]any)[key] = value
-	}
-	return all
-}
-
-// names returns the names of the identifiers.
-func (s Identifiers) names() []string {
-	var list []string
-	for id := range identifiers {
-		if s.has(id) {
-			list = append(list, id.String())
-		}
-	}
-	return list
+	return marshal(out)
 }

@@ -6,63 +6,79 @@ import (
 	"strconv"
 )
 
-// Intersect returns a policy that allows exactly what all the policies allow, such as
-// what a token says and a service's own ceiling for a role. It answers every question
-// that a policy answers; where it denies, [Decision.Part] names the first part that does.
+// Intersect returns a policy that allows exactly what all the policies allow, such as what a token
+// says and a service's own ceiling for a role. It answers every question that a policy answers.
+// Where it denies, [Decision.Part] names the first part that does.
 //
-// A nil or zero policy among the policies denies everything. An unrestricted one takes
-// nothing away and is left out: if all are, so is the result. What is an intersection
-// itself counts as its parts. The intersection of one policy is that policy. Hooks of the
-// policies are not called; see [Policy.Observe] for one on the result.
+// A nil or zero policy among the policies denies everything. An unrestricted one takes nothing
+// away. If all are unrestricted and declare the same permissions, so is the result. What is an
+// intersection itself counts as its parts. The intersection of one policy is that policy. The result
+// has the hooks of all the policies, see [Policy.Observe].
 //
-// A question takes as long as it takes to ask the parts. What the parts know as
-// permissions may differ, see [WithPermissions], and each is asked by its own.
+// A question takes as long as it takes to ask the parts. A part that does not know a permission
+// that another part declares denies it, with [ReasonNoRule].
 //
-// No policies at all are an error, and so are parts that declare more permissions together
-// than one policy can. No claim says what an intersection says: [Policy.MarshalJSON]
-// returns an error, and it cannot be signed.
+// No policies at all are an error, and so are policies that declare more permissions together than
+// one policy can. An intersection is not a claim, so [Policy.MarshalJSON] returns an error and it
+// cannot be signed. [Narrow] finds a claim that allows the same, where there is one.
+//
+// [Policy.Visible] of an intersection tries combinations of one granting rule of each part. It
+// skips those that contradict each other, but where the parts name different identifiers, its time
+// grows with the product of the numbers of rules.
 func Intersect(policies ...*Policy) (*Policy, error) {
 	if len(policies) == 0 {
-		return nil, errors.New("permissions: Intersect: no policies, of which nobody knows what they allow; pass one or more")
+		return nil, errors.New("permissions: Intersect: there are no policies; pass one or more")
 	}
-	var all parts
+	var rules []*ruleset
+	var hooks []func(Observation)
 	for _, p := range policies {
-		for _, s := range p.rulesets() {
-			if s != &unrestricted {
-				all.rules = append(all.rules, s)
-			}
+		if p != nil {
+			hooks = append(hooks, p.hooks...)
 		}
+		rules = append(rules, p.rulesets()...)
 	}
-	switch len(all.rules) {
-	case 0:
-		return Unrestricted(), nil
-	case 1:
-		return &Policy{rules: all.rules[0]}, nil
+	union := unionOf(rules)
+	if len(union) > maxExtras {
+		return nil, errors.New("permissions: Intersect: the policies declare more than " + strconv.Itoa(maxExtras) +
+			" permissions together; declare the same ones with WithPermissions for all")
 	}
-	var union vocabulary
-	for _, s := range all.rules {
-		if s == nil {
-			continue
-		}
+	// An unrestricted policy takes nothing away, unless it does not know a permission. It must stay
+	// if only it knows one.
+	restricting := slices.DeleteFunc(slices.Clone(rules), func(s *ruleset) bool {
+		return s != nil && s.unrestricted && len(s.vocabulary()) == len(union)
+	})
+	if len(restricting) == 0 {
+		restricting = rules[:1]
+	}
+	if len(unionOf(restricting)) < len(union) {
+		restricting = rules
+	}
+	if len(restricting) == 1 {
+		return &Policy{rules: restricting[0], hooks: hooks}, nil
+	}
+	all := &parts{rules: restricting}
+	if union != nil {
+		all.extras = &union
+	}
+	return &Policy{parts: all, hooks: hooks}, nil
+}
+
+// unionOf returns the permissions that any of the rulesets declares.
+func unionOf(rules []*ruleset) (union vocabulary) {
+	for _, s := range rules {
 		for _, name := range s.vocabulary() {
-			if union.grant(name) == grantOthers {
+			if _, known := union.number(name); !known {
 				union = append(union, name)
 			}
 		}
 	}
-	if len(union) > maxDeclared {
-		return nil, errors.New("permissions: Intersect: the policies declare more than " + strconv.Itoa(maxDeclared) +
-			" permissions together; declare the same ones with WithPermissions for all")
-	}
-	if union != nil {
-		all.declared = &union
-	}
-	return &Policy{parts: &all}, nil
+	return union
 }
 
-// Parts returns the policies that an intersection consists of, in the order in which
-// [Intersect] took them; nil if p is no intersection. An index into it is one less than
-// [Decision.Part].
+// Parts returns the policies that an intersection asks, in the order of [Intersect]'s arguments and
+// without their hooks. Unrestricted policies that take nothing away are left out, so an index need not be
+// that of the argument. It is one less than [Decision.Part]. Parts returns nil if p is not an
+// intersection.
 func (p *Policy) Parts() []*Policy {
 	if p == nil || p.parts == nil {
 		return nil
@@ -74,7 +90,7 @@ func (p *Policy) Parts() []*Policy {
 	return list
 }
 
-// rulesets returns what p consists of: nil for no policy, as each part may be.
+// rulesets returns the rulesets of p. The ruleset of a nil or zero Policy is nil.
 func (p *Policy) rulesets() []*ruleset {
 	if p != nil && p.parts != nil {
 		return p.parts.rules
@@ -82,20 +98,20 @@ func (p *Policy) rulesets() []*ruleset {
 	return []*ruleset{p.ruleset()}
 }
 
-// errIntersection says that no claim says what an intersection says.
-var errIntersection = errors.New("permissions: an intersection of policies has no claim; encode its parts, or build one policy")
+// errIntersection says that an intersection is not a claim.
+var errIntersection = errors.New("permissions: an intersection of policies is not a claim; use Narrow, or encode its parts")
 
-// The parts of an intersection. A Policy that has parts has no rules of its own, so that
-// whatever does not know of parts denies.
+// The parts of an intersection. A Policy that has parts has no rules of its own, so that code that
+// does not know of parts denies.
 type parts struct {
-	rules    []*ruleset  // two or more; nil is no policy, and none is unrestricted
-	declared *vocabulary // what any part declares; nil if there is none
+	rules  []*ruleset  // two or more; nil for a nil or zero Policy
+	extras *vocabulary // what any policy declares; nil if there is nothing
 }
 
-// decide answers a valid question.
-func (p *parts) decide(q question, action Permission) (first Decision) {
+// answer answers a valid question.
+func (p *parts) answer(action Permission, target *Target) (first Decision) {
 	for i, s := range p.rules {
-		d := s.decide(q, action)
+		d := s.answer(action, target)
 		d.Part = i + 1
 		if !d.Allowed {
 			return d
@@ -107,67 +123,58 @@ func (p *parts) decide(q question, action Permission) (first Decision) {
 	return first
 }
 
-// permissions returns all that is allowed on a valid target.
-func (p *parts) permissions(q question) PermissionSet {
-	granted := grantAll
-	for _, s := range p.rules {
-		granted &= p.translate(s.permissions(q))
+// translate returns a grant of a part with the numbers that permissions have in the intersection.
+func (p *parts) translate(s *ruleset, g grant) (translated grant) {
+	if p.extras == nil {
+		return g
 	}
-	return PermissionSet{granted, p.declared}
-}
-
-// translate returns a part's set with the bits that the intersection gives to names.
-func (p *parts) translate(set PermissionSet) grant {
-	if p.declared == nil || set.IsAll() || set.IsEmpty() {
-		return set.grant
-	}
-	var has, known grant
-	for name, bit := range p.declared.names {
-		known |= bit
-		if set.Has(name) {
-			has |= bit
+	for n, name := range p.extras.all {
+		if own, known := s.vocabulary().number(name); known {
+			translated |= g >> own & 1 << n
 		}
 	}
-	if set.grant&grantOthers != 0 {
-		has |= ^known
-	}
-	return has
+	return translated
 }
 
-// visible reports whether some permission is allowed on q, or on anything below it, of
-// which nothing is open in q (SPEC 5.1).
+// visible reports whether some permission is allowed on a valid target, or on anything below it
+// (SPEC 5.1).
 //
-// A question that 4.3 asks one level below is one about a target there, so each depth is
-// looked at without the questions that it passes down. Given a target where all parts
-// allow something, the target of the same depth that names only what their deciding rules
-// name has the same deciding rules: whatever else applied to it would have applied there.
-// So it is enough to try what one granting rule of each part names.
-func (p *parts) visible(q question) bool {
+// Take something below the target where all parts allow a permission. Fill in only the identifiers
+// that the deciding rules name. The same rules still decide, because fewer rules apply. So it is
+// enough to try the combinations of one granting rule of each part.
+func (p *parts) visible(target *Target) bool {
 	if slices.Contains(p.rules, nil) {
 		return false
 	}
-	free := ^identifiersTo[q.depth]
-	for depth := q.depth; depth <= KindConfiguration; depth++ {
-		target := *q.Target // escapes, and q.Target must not
-		deeper := question{Target: &target, depth: depth, given: q.given, open: q.open}
-		if p.grantSome(deeper, p.rules, free) {
+	v := visibility{parts: p, free: allIdentifiers &^ identifiersTo(target.level)}
+	for v.level = target.level; v.level <= KindConfiguration; v.level++ {
+		if v.search(*target, p.rules, actable(v.level)) {
 			return true
 		}
 	}
 	return false
 }
 
-// grantSome reports whether all parts grant some permission on q, or would if q had some
-// of the identifiers that are free and named by rules of the parts that are left.
-func (p *parts) grantSome(q question, left []*ruleset, free Identifiers) bool {
-	granted := grantAll &^ q.creation()
-	for _, s := range p.rules {
-		rule := s.decider(q)
-		if rule == noNode {
+// A visibility is a search for something of a level that all parts allow.
+type visibility struct {
+	*parts
+	level Kind
+	free  Identifiers // what may be filled in
+}
+
+// search reports whether all parts grant one of the wanted permissions on a target, or would with
+// some of the free identifiers filled in that rules of the parts left name.
+func (v *visibility) search(t Target, left []*ruleset, want grant) bool {
+	granted := want
+	for _, s := range v.rules {
+		switch rule := s.decider(question{&t, v.level, t.known, 0}); {
+		case s.unrestricted:
+			granted &= v.translate(s, grantAll)
+		case rule == noNode:
 			granted = grantNone
-			break
+		default:
+			granted &= v.translate(s, s.nodes[rule].grant)
 		}
-		granted &= p.translate(PermissionSet{s.nodes[rule].grant, s.declared})
 	}
 	if granted != grantNone {
 		return true
@@ -176,19 +183,32 @@ func (p *parts) grantSome(q question, left []*ruleset, free Identifiers) bool {
 		return false
 	}
 	s := left[0]
-	for ranks := s.granting & ranksOf(q.depth, 1<<identifiers-1); ranks != 0; ranks = ranks.butHighest() {
-		r := ranks.highest()
-		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if s.nodes[m].grant == grantNone || !s.fits(m, q, free&^q.given) {
-				continue
+	if s.unrestricted {
+		return v.search(t, left[1:], want&v.translate(s, grantAll))
+	}
+	var own, copy Target
+	q := s.own(question{&t, v.level, t.known, 0}, &own)
+	free := v.free &^ t.known
+	for ranks := s.granting & applicable(q.level, q.known|free); ranks != 0; ranks = ranks.without(ranks.highest()) {
+		for _, m := range s.ofRank(ranks.highest()) {
+			grants := v.translate(s, s.nodes[m].grant) & want
+			if grants == grantNone || !s.matches(m, q.Target, free) || s.decider(s.filled(q, &copy, m)) != m {
+				continue // a rule that overrides m now also does with more identifiers
 			}
-			var target Target
-			filled := s.filled(q, &target, m)
-			// What overrides m now does so with more identifiers too.
-			if s.decider(filled) == m && p.grantSome(filled, left[1:], free) {
+			if v.search(s.fill(t, m), left[1:], grants) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// fill returns t with the identifiers that a rule names and t does not have.
+func (s *ruleset) fill(t Target, rule uint32) Target {
+	for rule != noNode {
+		n := &s.nodes[rule]
+		t.known |= s.set(&t, n)
+		rule = n.parent
+	}
+	return t
 }

@@ -1,21 +1,25 @@
 package permissions
 
 import (
+	"encoding/json"
 	"iter"
+	"log/slog"
+	"slices"
 	"strings"
+
+	"github.com/connectperms/permissions/internal/text"
 )
 
 // ClaimName is the name of the claim in a Paragon User Token.
 const ClaimName = "urn:useparagon:connect:permissions"
 
-// A Permission is the name of something that a token may do (SPEC 1.4). It is
-// what a claim grants, and what is asked for as the action of a question. Names
-// compare exactly, by bytes.
+// A Permission is the name of something that a token may do (SPEC 1.4). A claim grants
+// permissions, and the action of a question is one. Names compare exactly, by bytes.
 type Permission string
 
-// The nine permissions of SPEC 1.4. [WithPermissions] declares more.
+// The ten permissions of SPEC 1.4. [WithPermissions] declares more.
 const (
-	CredentialWrite Permission = "credential:write" // connect, reconnect or disconnect a credential
+	CredentialWrite Permission = "credential:write" // connect a new credential, reconnect or disconnect an existing one
 	ConfigWrite     Permission = "config:write"     // create, modify or destroy a configuration
 	SettingsRead    Permission = "settings:read"    // read User Settings and Workflow enablement
 	SettingsWrite   Permission = "settings:write"   // write and read User Settings and Workflow enablement
@@ -24,141 +28,250 @@ const (
 	ProxyAPI        Permission = "proxy-api"        // send requests to the Proxy API
 	Events          Permission = "events"           // send App Events
 	Workflows       Permission = "workflows"        // send Workflow Request triggers
+	ActionKit       Permission = "actionkit"        // make ActionKit API requests
 )
 
-var permissionNames = [...]Permission{
-	CredentialWrite, ConfigWrite, SettingsRead, SettingsWrite, MetadataRead, MetadataWrite, ProxyAPI, Events, Workflows,
+// tenPermissions is all there is to know of the ten permissions: the name, the permission that it
+// includes (SPEC 1.5), and what it acts on (SPEC 3.3). Everything else is derived from this
+// table. It is not modified.
+var tenPermissions = [...]struct {
+	name     Permission
+	includes Permission
+	acts     actsOn
+}{
+	{name: CredentialWrite, acts: actsOn{level: KindCredential, creates: true}},
+	{name: ConfigWrite, acts: actsOn{level: KindConfiguration, creates: true}},
+	{name: SettingsRead, acts: actsOn{level: KindConfiguration}},
+	{name: SettingsWrite, acts: actsOn{level: KindConfiguration}, includes: SettingsRead},
+	{name: MetadataRead, acts: actsOn{user: true}},
+	{name: MetadataWrite, acts: actsOn{user: true}, includes: MetadataRead},
+	{name: ProxyAPI, acts: actsOn{level: KindCredential}},
+	{name: Events, acts: actsOn{user: true}},
+	{name: Workflows, acts: actsOn{level: KindConfiguration}},
+	{name: ActionKit, acts: actsOn{user: true, level: KindCredential}},
 }
 
-// A grant is a set of permissions: a bit for each of the nine, then one for each
-// that was declared, and the highest for every other name there could be. It
-// holds what its members include (SPEC 1.5), so asking is one test. Bits that no
-// permission has are set just when the highest is, so that true (SPEC 1.6) is
-// all ones.
+// actsOn is what an action acts on (SPEC 3.3).
+type actsOn struct {
+	user    bool // it can be asked of the user
+	level   Kind // asked of an integration or a credential above this level, it acts on something of this level in it
+	creates bool // and that is new
+}
+
+// AllPermissions returns the ten permissions, in the order of SPEC 1.4. The slice is the
+// caller's to keep.
+func AllPermissions() []Permission {
+	list := make([]Permission, len(tenPermissions))
+	for i := range tenPermissions {
+		list[i] = tenPermissions[i].name
+	}
+	return list
+}
+
+// A grant is a set of permissions, a bit for each: the ten in the order of tenPermissions, then
+// the extras in the order of their declaration. It has what its members include (SPEC 1.5).
 type grant uint64
 
 const (
-	grantCredentialWrite grant = 1 << iota
-	grantConfigWrite
-	grantSettingsRead
-	grantSettingsWrite
-	grantMetadataRead
-	grantMetadataWrite
-	grantProxyAPI
-	grantEvents
-	grantWorkflows
+	grantNone grant = 0
+	grantAll  grant = 1<<64 - 1 // true: all bits, those of no permission among them
 
-	grantNone   grant = 0
-	grantOthers grant = 1 << 63
-	grantAll    grant = 1<<64 - 1
+	// grantTrue is a bit that only the grant true has. It tells true from an array of all
+	// permissions, which grants less to a reader that knows more of them.
+	grantTrue grant = 1 << 63
 )
 
-// maxDeclared is how many permissions can be declared: the bits between.
-const maxDeclared = 63 - len(permissionNames)
+// maxExtras is how many permissions can be declared: the bits between.
+const maxExtras = 63 - len(tenPermissions)
 
-// A vocabulary is the permissions that were declared beside the nine. Nil is
-// none.
-type vocabulary []Permission
+// A vocabulary is the permissions that a claim may name: the ten and the extras that were
+// declared (SPEC 1.9).
+type vocabulary []Permission // the extras
 
-// grant returns the bit of a name, which is grantOthers for one that is not known.
-func (v vocabulary) grant(name Permission) grant {
+// number returns the number of a permission's bit in a grant. The ten are spelled out once more
+// here, because the compiler makes comparisons with constants, which are faster than a table.
+func (v vocabulary) number(name Permission) (n int, ok bool) {
 	switch name {
 	case CredentialWrite:
-		return grantCredentialWrite
+		return 0, true
 	case ConfigWrite:
-		return grantConfigWrite
+		return 1, true
 	case SettingsRead:
-		return grantSettingsRead
+		return 2, true
 	case SettingsWrite:
-		return grantSettingsWrite
+		return 3, true
 	case MetadataRead:
-		return grantMetadataRead
+		return 4, true
 	case MetadataWrite:
-		return grantMetadataWrite
+		return 5, true
 	case ProxyAPI:
-		return grantProxyAPI
+		return 6, true
 	case Events:
-		return grantEvents
+		return 7, true
 	case Workflows:
-		return grantWorkflows
+		return 8, true
+	case ActionKit:
+		return 9, true
 	}
-	for i, declared := range v {
-		if declared == name {
-			return 1 << (len(permissionNames) + i)
+	for i, extra := range v {
+		if extra == name {
+			return len(tenPermissions) + i, true
 		}
 	}
-	return grantOthers
+	return 0, false
 }
 
-// names yields every permission of the nine and the declared ones, with its bit.
-func (v vocabulary) names(yield func(Permission, grant) bool) {
-	for i, name := range permissionNames {
-		if !yield(name, 1<<i) {
+// acts returns what the action with a number acts on.
+func acts(n int) actsOn { return actsOnOf[n%len(actsOnOf)] }
+
+// actsOnOf is not modified.
+var actsOnOf = func() (table [64]actsOn) {
+	for n := range table {
+		table[n] = actsOn{user: true} // an extra permission acts on the target itself (SPEC 3.3)
+		if n < len(tenPermissions) {
+			table[n] = tenPermissions[n].acts
+		}
+	}
+	return table
+}()
+
+// all yields every permission with its number.
+func (v vocabulary) all(yield func(int, Permission) bool) {
+	for i := range tenPermissions {
+		if !yield(i, tenPermissions[i].name) {
 			return
 		}
 	}
-	for i, name := range v {
-		if !yield(name, 1<<(len(permissionNames)+i)) {
+	for i, extra := range v {
+		if !yield(len(tenPermissions)+i, extra) {
 			return
 		}
 	}
 }
 
-// include adds what the permissions in g include (SPEC 1.5).
-func (g grant) include() grant {
-	if g&grantSettingsWrite != 0 {
-		g |= grantSettingsRead
+// grantOf is, for each number of a permission, its bit and the bit of what it includes. It is
+// not modified.
+var grantOf = func() (table [64]grant) {
+	for i := range table {
+		table[i] = 1 << i
+		if i < len(tenPermissions) && tenPermissions[i].includes != "" {
+			n, _ := vocabulary(nil).number(tenPermissions[i].includes)
+			table[i] |= 1 << n
+		}
 	}
-	if g&grantMetadataWrite != 0 {
-		g |= grantMetadataRead
+	return table
+}()
+
+// full returns the bits of all permissions.
+func (v vocabulary) full() grant { return 1<<(len(tenPermissions)+len(v)) - 1 }
+
+// implied returns the permissions in g that another one in g includes.
+func (g grant) implied() (implied grant) {
+	for i := range tenPermissions {
+		if g&(1<<i) != 0 {
+			implied |= grantOf[i] &^ (1 << i)
+		}
 	}
-	return g
+	return implied
 }
 
-// A PermissionSet is a set of permissions: what a rule grants, or what a policy
-// allows on a target. It is a value that does not change. The zero PermissionSet
-// is empty.
+// meant returns the known permission that a name was probably meant to be, or "".
+func (v vocabulary) meant(name string) string {
+	if rest, ok := strings.CutPrefix(name, "configuration:"); ok {
+		name = "config:" + rest
+	}
+	return nearest(name, v.list())
+}
+
+// list returns the names of all permissions.
+func (v vocabulary) list() (list []string) {
+	for _, name := range v.all {
+		list = append(list, string(name))
+	}
+	return list
+}
+
+// A PermissionSet is a set of permissions: what a rule grants, or what a policy allows on a
+// target. It is a value that does not change. The zero PermissionSet is empty. Compare sets with
+// [PermissionSet.Equal].
 type PermissionSet struct {
-	grant    grant
-	declared *vocabulary // of the policy that it came from
+	grant  grant
+	extras *vocabulary // of the policy that the set came from; nil if it has none
+}
+
+// NewPermissionSet returns the set of these permissions and of those that they include
+// (SPEC 1.5). A name that is not one of the ten is taken for a declared extra permission. The
+// empty name is left out. A set holds up to 53 extra permissions; more are left out.
+func NewPermissionSet(permissions ...Permission) PermissionSet {
+	var s PermissionSet
+	var extras vocabulary
+	for _, name := range permissions {
+		n, ok := extras.number(name)
+		if !ok {
+			if name == "" || len(extras) == maxExtras {
+				continue
+			}
+			n = len(tenPermissions) + len(extras)
+			extras = append(extras, name)
+		}
+		s.grant |= grantOf[n]
+	}
+	if extras != nil {
+		s.extras = &extras
+	}
+	return s
 }
 
 func (s PermissionSet) vocabulary() vocabulary {
-	if s.declared == nil {
+	if s.extras == nil {
 		return nil
 	}
-	return *s.declared
+	return *s.extras
 }
 
-// Has reports whether the set holds p. What p includes by SPEC 1.5 is held with
-// it: a set with [SettingsWrite] has [SettingsRead]. A set that [PermissionSet.IsAll]
-// has every name but the empty one, whether known or not (SPEC 1.6).
+// Has reports whether the set has p. A set with a permission has what that includes (SPEC 1.5):
+// a set with [SettingsWrite] has [SettingsRead]. A name that is neither one of the ten nor
+// declared is in no set (SPEC 3.4).
 func (s PermissionSet) Has(p Permission) bool {
-	return p != "" && s.grant&s.vocabulary().grant(p) != 0
+	n, ok := s.vocabulary().number(p)
+	return ok && s.grant>>n&1 != 0
 }
 
-// IsAll reports whether the set is everything, as the grant true is.
-func (s PermissionSet) IsAll() bool { return s.grant == grantAll }
+// IsAll reports whether the set has every permission: the ten and those that were declared.
+func (s PermissionSet) IsAll() bool { full := s.vocabulary().full(); return s.grant&full == full }
 
-// IsEmpty reports whether the set holds nothing, as the grant false does.
-func (s PermissionSet) IsEmpty() bool { return s.grant == grantNone }
+// IsEmpty reports whether the set has no permission.
+func (s PermissionSet) IsEmpty() bool { return s.grant&s.vocabulary().full() == 0 }
 
-// All yields the known permissions that the set holds, those that are included
-// in others among them: the nine in the order of SPEC 1.4, then those that were
-// declared, in the order of their declaration. A set that [PermissionSet.IsAll]
-// also has names that nobody can list.
+// Equal reports whether both sets have the same permissions.
+func (s PermissionSet) Equal(t PermissionSet) bool {
+	count := func(s PermissionSet) (n int) {
+		for range s.All() {
+			n++
+		}
+		return n
+	}
+	for p := range s.All() {
+		if !t.Has(p) {
+			return false
+		}
+	}
+	return count(s) == count(t)
+}
+
+// All yields the permissions in the set, those that others include among them: the ten in the
+// order of SPEC 1.4, then the extras in the order of their declaration.
 func (s PermissionSet) All() iter.Seq[Permission] {
 	return func(yield func(Permission) bool) {
-		for name, bit := range s.vocabulary().names {
-			if s.grant&bit != 0 && !yield(name) {
+		for n, name := range s.vocabulary().all {
+			if s.grant>>n&1 != 0 && !yield(name) {
 				return
 			}
 		}
 	}
 }
 
-// String returns "all", "none", or the names, separated by commas. A set that has
-// every unknown name but lacks known ones is "all but" those.
+// String returns "all", "none", or the names, separated by commas.
 func (s PermissionSet) String() string {
 	switch {
 	case s.IsAll():
@@ -166,15 +279,28 @@ func (s PermissionSet) String() string {
 	case s.IsEmpty():
 		return "none"
 	}
-	lacks := s.grant&grantOthers != 0
 	var list []string
-	for name, bit := range s.vocabulary().names {
-		if s.grant&bit != 0 != lacks {
-			list = append(list, string(name))
-		}
-	}
-	if lacks {
-		return "all but " + strings.Join(list, ", ")
+	for name := range s.All() {
+		list = append(list, text.Plain(string(name)))
 	}
 	return strings.Join(list, ", ")
+}
+
+// LogValue returns [PermissionSet.String].
+func (s PermissionSet) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON returns true for the grant true, and otherwise an array of what [PermissionSet.All]
+// yields. An array of all permissions is not written as true, which would grant more to a reader that
+// knows more of them.
+func (s PermissionSet) MarshalJSON() ([]byte, error) {
+	if s.grant&grantTrue != 0 {
+		return []byte("true"), nil
+	}
+	return marshal(slices.AppendSeq([]Permission{}, s.All()))
+}
+
+// marshal is [json.Marshal] for what people may read too: it escapes what is invisible.
+func marshal(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	return text.EscapeJSON(b), err
 }

@@ -2,82 +2,88 @@ package permissions
 
 import (
 	"log/slog"
-	"math/bits"
 	"strconv"
+	"strings"
+
+	"github.com/connectperms/permissions/internal/text"
 )
 
-// A Reason says why a decision is what it is. The zero Reason is [NoPolicy].
+// A Reason says why a decision is what it is. The zero Reason is [ReasonNoPolicy].
 type Reason uint8
 
 const (
-	// NoPolicy denies: the policy is nil or zero (SPEC 7.2).
-	NoPolicy Reason = iota
+	// ReasonNoPolicy denies: the policy is nil or zero (SPEC 7.2).
+	ReasonNoPolicy Reason = iota
 
-	// InvalidQuestion denies: the target or the action is none (SPEC 3.2).
-	// [Policy.Check] returns what is wrong with it.
-	InvalidQuestion
+	// ReasonInvalidQuestion denies: the action is not a permission, the target is invalid, or the
+	// action cannot be asked of the user (SPEC 3.4). [Policy.Check] says what is wrong.
+	ReasonInvalidQuestion
 
-	// NoRule denies: no rule applies to the target (SPEC 4.6).
-	NoRule
+	// ReasonNoRule denies: no rule applies to the target (SPEC 4.6).
+	ReasonNoRule
 
-	// NotGranted denies: the deciding rule does not hold the action (SPEC 4.6).
-	NotGranted
+	// ReasonNotGranted denies: the deciding rule does not grant the action (SPEC 4.6).
+	ReasonNotGranted
 
-	// Undetermined denies: identifiers are open that might make the answer a no
-	// (SPEC 4.7). Give them, or [None] if there are none.
-	Undetermined
+	// ReasonUndetermined denies: some unknown identifier could turn the answer into a no (SPEC
+	// 4.7). [Decision.Unknown] names them. Look them up and give them to the target.
+	ReasonUndetermined
 
-	// Granted allows: the deciding rule holds the action (SPEC 4.6).
-	Granted
+	// ReasonGranted allows: the deciding rule grants the action (SPEC 4.6).
+	ReasonGranted
 
-	// NoClaim allows: the token had no claim (SPEC 1.7).
-	NoClaim
+	// ReasonNoClaim allows: the token has no permissions claim (SPEC 1.7).
+	ReasonNoClaim
 )
 
-// String returns the reason in a word or two.
+// String returns the code of the reason, such as "not_granted". Codes do not change.
 func (r Reason) String() string {
 	switch r {
-	case NoPolicy:
-		return "no policy"
-	case InvalidQuestion:
-		return "invalid question"
-	case NoRule:
-		return "no rule"
-	case NotGranted:
-		return "not granted"
-	case Undetermined:
+	case ReasonNoPolicy:
+		return "no_policy"
+	case ReasonInvalidQuestion:
+		return "invalid_question"
+	case ReasonNoRule:
+		return "no_rule"
+	case ReasonNotGranted:
+		return "not_granted"
+	case ReasonUndetermined:
 		return "undetermined"
-	case Granted:
+	case ReasonGranted:
 		return "granted"
-	case NoClaim:
-		return "no claim"
+	case ReasonNoClaim:
+		return "no_claim"
 	}
 	return "Reason(" + strconv.Itoa(int(r)) + ")"
 }
 
-// A Decision is the answer to a question, and why. It is a value. The zero Decision
-// is a denial for want of a policy.
+// MarshalText returns [Reason.String].
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// A Decision is the answer to a question, and why. It is a value. The zero Decision denies because
+// there is no policy.
 type Decision struct {
 	Allowed bool
 	Reason  Reason
 
-	// Rule is the rule that decided, with [Granted] and [NotGranted]; otherwise the
-	// zero Rule.
+	// Rule is the rule that decides, for [ReasonGranted] and [ReasonNotGranted]. Otherwise it is
+	// the zero Rule.
 	Rule Rule
 
-	// Open is the open identifiers of the target that one rule names which would
-	// deny, with [Undetermined]; otherwise empty.
-	Open Identifiers
+	// Unknown has the unknown identifiers that one denying rule depends on, for
+	// [ReasonUndetermined]. Otherwise it is empty. An identifier of a level that the target does
+	// not have belongs to what the action acts on in the target (SPEC 4.3).
+	Unknown Identifiers
 
-	// Part is which part of an intersection all of this is from, counted from 1 in
-	// the order of [Policy.Parts]: the first that denies, and the first of all if none
-	// does. It is 0 if the policy is no intersection or the question is invalid.
+	// Part is the part of an intersection that all of this is from, counted from 1 in the order
+	// of [Policy.Parts]: the first part that denies, or the first of all if none does. It is 0
+	// if the policy is not an intersection, and if the question is invalid.
 	Part int
 }
 
-// String returns the decision in one line, such as
+// String returns the decision in one line for people, such as
 //
-//	denied: integration:slack/credential:* grants settings:read
+//	denied: integration:"slack"/credential:* grants settings:read
 func (d Decision) String() string {
 	if d.Allowed {
 		return "allowed: " + d.explain()
@@ -91,436 +97,498 @@ func (d Decision) explain() string {
 		return "part " + strconv.Itoa(part) + ": " + d.explain()
 	}
 	switch d.Reason {
-	case Granted, NotGranted:
+	case ReasonGranted, ReasonNotGranted:
 		return d.Rule.String() + " grants " + d.Rule.Grant().String()
-	case NoRule:
+	case ReasonNoRule:
 		return "no rule applies"
-	case Undetermined:
-		return "it may depend on the " + d.Open.String() + ", which the target leaves open"
-	case NoClaim:
+	case ReasonUndetermined:
+		return "it depends on the " + d.Unknown.String() + ", which is unknown"
+	case ReasonNoClaim:
 		return "the token has no permissions claim"
-	case NoPolicy:
+	case ReasonNoPolicy:
 		return "there is no policy"
+	case ReasonInvalidQuestion:
+		return "the question is invalid"
 	}
 	return d.Reason.String()
 }
 
-// LogValue returns the decision as a group: allowed, reason, and the part, the deciding
-// rule's path or the open identifiers, where there are any.
+// decisionMembers are the parts of a decision for programs, in JSON and in logs.
+type decisionMembers struct {
+	Allowed bool        `json:"allowed"`
+	Reason  Reason      `json:"reason"`
+	Rule    *Rule       `json:"rule,omitempty"`
+	Unknown Identifiers `json:"unknown,omitempty"`
+	Part    int         `json:"part,omitempty"`
+}
+
+func (d Decision) members() decisionMembers {
+	m := decisionMembers{Allowed: d.Allowed, Reason: d.Reason, Unknown: d.Unknown, Part: d.Part}
+	if d.Rule != (Rule{}) {
+		m.Rule = &d.Rule
+	}
+	return m
+}
+
+// MarshalJSON returns an object with the members allowed, reason (a code), rule (see
+// [Rule.MarshalJSON]), unknown (see [Identifiers.MarshalJSON]) and part. The last three are left
+// out where the decision has none.
+func (d Decision) MarshalJSON() ([]byte, error) { return marshal(d.members()) }
+
+// LogValue returns a group: allowed, reason, and where the decision has them rule, pointer,
+// unknown and part.
 func (d Decision) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Bool("allowed", d.Allowed), slog.String("reason", d.Reason.String())}
+	if d.Rule != (Rule{}) {
+		attrs = append(attrs, slog.String("rule", d.Rule.String()), slog.String("pointer", text.Plain(d.Rule.Pointer())))
+	}
+	if d.Unknown != 0 {
+		attrs = append(attrs, slog.Any("unknown", d.Unknown.codes()))
+	}
 	if d.Part != 0 {
 		attrs = append(attrs, slog.Int("part", d.Part))
-	}
-	if d.Rule != (Rule{}) {
-		attrs = append(attrs, slog.String("rule", d.Rule.String()))
-	}
-	if d.Open != 0 {
-		attrs = append(attrs, slog.String("open", d.Open.String()))
 	}
 	return slog.GroupValue(attrs...)
 }
 
-// Allowed reports whether the policy allows an action on a target (SPEC 4). It is
-// false for an invalid question, and for a nil or zero policy. It allocates nothing.
-// Its time does not grow with the policy, unless the target leaves an identifier open
-// by which the policy has rules that deny the action; then it grows with those.
+// Allowed reports whether the policy allows an action on a target (SPEC 4). It is false for an
+// invalid question, and for a nil or zero policy.
+//
+// It allocates nothing, except what hooks of [Policy.Observe] need. Its time does not grow with the
+// policy, with one exception: where identifiers are unknown, it can grow with the number of rules that
+// name such an identifier.
 func (p *Policy) Allowed(action Permission, target Target) bool {
 	return p.allowed(action, &target)
 }
 
-// allowed is Allowed. It takes a pointer so that Allowed can be inlined and copies nothing.
-// It does without a Decision, which would take longer to copy than to find, and judges no
-// names that do not matter: a no is right whatever they are, and one that is also a rule's is
-// good.
+// allowed is the body of Allowed. The pointer lets Allowed be inlined without a copy of the target.
+// No Decision is made, and names are checked only where they matter. Names need no check when the
+// answer is no, or when they equal a name of the deciding rule, which was checked when the claim
+// was read.
 func (p *Policy) allowed(action Permission, target *Target) bool {
 	s := p.ruleset()
-	if s == nil || s == &unrestricted || p.hook != nil {
-		return p.Decide(action, *target).Allowed
+	if s == nil || s.unrestricted || p.hooks != nil {
+		return p.decide(action, target).Allowed
 	}
-	q, ok := target.levels()
-	if !ok || action == "" {
+	n, ok := s.vocabulary().number(action)
+	if !ok || !target.accepts(acts(n)) {
 		return false
 	}
-	q.ask(action)
-	want := s.vocabulary().grant(action)
+	q := target.ask(acts(n))
 	rule := s.decider(q)
-	if rule == noNode || s.nodes[rule].grant&want == grantNone {
+	if rule == noNode || s.nodes[rule].grant&(1<<(n%64)) == 0 || q.unknown != 0 && s.denier(q, rule, n) != noNode {
 		return false
 	}
-	if left := s.rivals(q, rule); left != 0 {
-		if granted, _ := s.stands(q, left, want); granted == grantNone {
-			return false
-		}
-	}
-	strange := q.given &^ s.nodes[rule].rank.names()
-	return strange == 0 || q.judge(strange)
+	unchecked := target.known & textIdentifiers &^ s.nodes[rule].rank.identifiers()
+	return unchecked == 0 || target.isGood(unchecked)
 }
 
-// Decide answers as [Policy.Allowed] does and says why. It allocates nothing.
-func (p *Policy) Decide(action Permission, target Target) (d Decision) {
-	if q, valid := target.question(); valid && action != "" {
-		q.ask(action)
-		d = p.decide(q, action)
+// Decide answers as [Policy.Allowed] does and says why. It allocates as little.
+func (p *Policy) Decide(action Permission, target Target) Decision {
+	return p.decide(action, &target)
+}
+
+func (p *Policy) decide(action Permission, target *Target) (d Decision) {
+	if p.invalid(action, target) {
+		d.Reason = ReasonInvalidQuestion
 	} else {
-		d.Reason = InvalidQuestion
+		d = p.answer(action, target)
 	}
-	if p != nil && p.hook != nil {
-		p.hook(action, target, d)
+	if p != nil && p.hooks != nil {
+		p.observe(AskedAction, action, target, Observation{Decision: d})
 	}
 	return d
 }
 
-// Check answers as [Policy.Allowed] does, with an error for a no: a [*DeniedError],
-// which matches [ErrDenied], or for an invalid question a [*TargetError], which
-// matches [ErrTarget]. For a yes it returns nil and allocates nothing.
+// Check answers as [Policy.Allowed] does, with an error for a no: a [*DeniedError], which matches
+// [ErrDenied], or for an invalid question a [*QuestionError], which matches [ErrQuestion]. For a
+// yes it returns nil and allocates as little as Allowed.
 func (p *Policy) Check(action Permission, target Target) error {
-	d := p.Decide(action, target)
-	switch {
+	switch d := p.decide(action, &target); {
 	case d.Allowed:
 		return nil
-	case d.Reason != InvalidQuestion:
-		return &DeniedError{Action: action, Target: target, Decision: d}
-	case action == "":
-		return &TargetError{Field: "action", Problem: "is empty"}
+	case d.Reason == ReasonInvalidQuestion:
+		return p.question(action, target)
+	default:
+		return &DeniedError{Action: Permission(strings.Clone(string(action))), Target: target.clone(), Decision: d}
 	}
-	return target.Validate()
 }
 
-// Permissions returns all that is allowed on exactly this target: it has a permission
-// just where [Policy.Allowed] allows it. It is empty for an invalid target.
-func (p *Policy) Permissions(target Target) PermissionSet {
-	q, valid := target.question()
-	if !valid {
-		return PermissionSet{}
-	}
-	if p != nil && p.parts != nil {
-		return p.parts.permissions(q)
-	}
-	return p.ruleset().permissions(q)
-}
-
-// permissions returns all that is allowed on a valid target.
-func (s *ruleset) permissions(q question) PermissionSet {
-	switch s {
-	case nil:
-		return PermissionSet{}
-	case &unrestricted:
-		return PermissionSet{grant: grantAll}
-	}
-	_, granted, _ := s.verdict(q, grantAll)
-	if bit := q.creation(); bit != 0 {
-		created := q
-		created.descend()
-		_, stands, _ := s.verdict(created, bit)
-		granted = granted&^bit | stands
-	}
-	return PermissionSet{granted, s.declared}
-}
-
-// decide answers a valid question.
-func (p *Policy) decide(q question, action Permission) Decision {
-	if p != nil && p.parts != nil {
-		return p.parts.decide(q, action)
-	}
-	return p.ruleset().decide(q, action)
-}
-
-// decide answers a valid question by the rules of one claim.
-func (s *ruleset) decide(q question, action Permission) Decision {
-	switch s {
-	case nil:
-		return Decision{Reason: NoPolicy}
-	case &unrestricted:
-		return Decision{Allowed: true, Reason: NoClaim}
-	}
-	reason, rule, open := s.answer(q, action)
-	d := Decision{Allowed: reason == Granted, Reason: reason, Open: open}
-	if reason == Granted || reason == NotGranted {
-		d.Rule = Rule{s, rule}
-	}
-	return d
-}
-
-// answer returns the reason of a decision, and what goes with it: the number of the rule that
-// decides, or the identifiers that are open.
-func (s *ruleset) answer(q question, action Permission) (reason Reason, rule uint32, open Identifiers) {
-	rule, granted, denier := s.verdict(q, s.vocabulary().grant(action))
+// vocabulary returns the permissions that p knows.
+func (p *Policy) vocabulary() vocabulary {
 	switch {
-	case granted != grantNone:
-		return Granted, rule, 0
-	case rule == noNode:
-		return NoRule, rule, 0
-	case denier != noNode:
-		return Undetermined, noNode, s.nodes[denier].rank.names() & q.open
+	case p == nil:
+	case p.parts != nil && p.parts.extras != nil:
+		return *p.parts.extras
+	case p.rules != nil:
+		return p.rules.vocabulary()
 	}
-	return NotGranted, rule, 0
+	return nil
 }
 
-// verdict returns the rule that decides, or noNode, and which of the permissions that
-// are wanted stand as a yes by SPEC 4.7. Where that rule grants some of them but none
-// stands, denier is a rule that would deny.
-func (s *ruleset) verdict(q question, want grant) (rule uint32, granted grant, denier uint32) {
-	rule = s.decider(q)
-	if rule == noNode {
-		return noNode, grantNone, noNode
+// invalid reports whether a question is invalid (SPEC 3.4).
+func (p *Policy) invalid(action Permission, target *Target) bool {
+	n, ok := p.vocabulary().number(action)
+	return !ok || !target.accepts(acts(n)) || !target.isGood(allIdentifiers)
+}
+
+// question returns the error for an invalid question.
+func (p *Policy) question(action Permission, target Target) *QuestionError {
+	v := p.vocabulary()
+	if _, ok := v.number(action); !ok {
+		e := &QuestionError{Field: "action", Value: strings.Clone(string(action)), Problem: "is not a permission"}
+		if action == "" {
+			e.Problem = "is empty"
+		}
+		e.Remedy = permissionRemedy(v, string(action))
+		return e
 	}
-	granted, denier = s.nodes[rule].grant&want, noNode
-	if granted != grantNone {
-		if left := s.rivals(q, rule); left != 0 {
-			granted, denier = s.stands(q, left, granted)
+	if e := target.invalid(); e != nil {
+		return e
+	}
+	return &QuestionError{
+		Field: "target", Problem: "is the user, and " + string(action) + " cannot be asked of the user", Remedy: "ask it of an integration, or of something in one",
+	}
+}
+
+// accepts reports whether an action can be asked of t (SPEC 3.3). It does not look at names.
+func (t *Target) accepts(a actsOn) bool { return t.level > KindUser || t.level == KindUser && a.user }
+
+// Permissions returns everything that is allowed on exactly this target: it has a permission
+// if, and only if, [Policy.Allowed] allows it. It is empty for an invalid target.
+func (p *Policy) Permissions(target Target) (set PermissionSet) {
+	if v := p.vocabulary(); v != nil {
+		set.extras = &v
+	}
+	for n, name := range p.vocabulary().all {
+		if !p.invalid(name, &target) && p.answer(name, &target).Allowed {
+			set.grant |= 1 << n
 		}
 	}
-	return rule, granted, denier
-}
-
-// rivals returns the ranks of the rules that could decide instead of the rule that does, if q
-// had what is open: those that outrank it and name something open.
-func (s *ruleset) rivals(q question, rule uint32) ranks {
-	if q.open == 0 {
-		return 0
+	if p != nil && p.hooks != nil {
+		p.observe(AskedPermissions, "", &target, Observation{Permissions: set})
 	}
-	return s.ranks & ranksOf(q.depth, q.given|q.open) &^ ranksOf(q.depth, q.given) &^ (2<<s.nodes[rule].rank - 1)
+	return set
 }
 
-// stands returns which of the permissions that are granted on q stand whatever is open, given
-// the ranks of the rules that could deny them. Where none stands, denier is one that does.
-func (s *ruleset) stands(q question, left ranks, granted grant) (_ grant, denier uint32) {
-	var target Target
-	for ; left != 0; left = left.butHighest() {
-		r := left.highest()
-		if granted&s.denies[r] == 0 {
+// answer answers a valid question.
+func (p *Policy) answer(action Permission, target *Target) Decision {
+	if p != nil && p.parts != nil {
+		return p.parts.answer(action, target)
+	}
+	return p.ruleset().answer(action, target)
+}
+
+// answer answers a valid question by the rules of one claim.
+func (s *ruleset) answer(action Permission, target *Target) Decision {
+	if s == nil {
+		return Decision{Reason: ReasonNoPolicy}
+	}
+	n, known := s.vocabulary().number(action)
+	switch {
+	case !known: // a part of an intersection, see [Intersect]
+		return Decision{Reason: ReasonNoRule}
+	case s.unrestricted:
+		return Decision{Allowed: true, Reason: ReasonNoClaim}
+	}
+	q := target.ask(acts(n))
+	rule := s.decider(q)
+	switch {
+	case rule == noNode:
+		return Decision{Reason: ReasonNoRule}
+	case s.nodes[rule].grant>>n&1 == 0:
+		return Decision{Reason: ReasonNotGranted, Rule: Rule{s, rule}}
+	}
+	if denier := s.denier(q, rule, n); denier != noNode {
+		return Decision{Reason: ReasonUndetermined, Unknown: s.nodes[denier].rank.identifiers() & q.unknown}
+	}
+	return Decision{Allowed: true, Reason: ReasonGranted, Rule: Rule{s, rule}}
+}
+
+// A question is a target as rules see it. It is small, and passed by value.
+type question struct {
+	*Target
+	level   Kind
+	known   Identifiers // the identifiers that rules are compared with
+	unknown Identifiers // at the levels that the question is about
+}
+
+// ask returns the question that an action asks of t (SPEC 3.3, 4.3). Where t is less deep than what
+// the action acts on, the question has the missing levels with unknown identifiers. What is new has
+// no ID.
+func (t *Target) ask(a actsOn) question {
+	q := question{t, t.level, t.known, 0}
+	if q.level > KindUser && q.level < a.level {
+		q.level = a.level
+	}
+	q.unknown = identifiersTo(q.level) &^ (t.known | t.absent)
+	if a.creates && t.level < a.level {
+		q.unknown &^= idOf(a.level)
+	}
+	return q
+}
+
+// has reports whether q has the identifier of n. n is not a wildcard.
+func (s *ruleset) has(q question, n *node) bool {
+	return q.known&n.pattern.identifiers() != 0 && s.same(n, q.Target)
+}
+
+// key returns the key of the path of a rule of rank r that names what t has.
+func (t *Target) key(r rank) (key uint64) {
+	if r&rankIntegration != 0 {
+		key = nameKey(key, &t.integration)
+	}
+	switch r.credential() {
+	case levelExternalID:
+		key = nameKey(key, &t.credential.externalID)
+	case levelID:
+		key = idKey(key, &t.credential.id)
+	}
+	switch r.configuration() {
+	case levelExternalID:
+		key = nameKey(key, &t.configuration.externalID)
+	case levelID:
+		key = idKey(key, &t.configuration.id)
+	}
+	return key
+}
+
+// own replaces each text of q with the claim's copy of it, in a Target that the caller provides so
+// that none is allocated. A text that is not in the claim becomes not known. Comparing is then
+// free, however long the texts are: equal ones share memory.
+func (s *ruleset) own(q question, copy *Target) question {
+	*copy = *q.Target
+	q.Target = copy
+	for _, which := range [...]Identifiers{IntegrationName, CredentialExternalID, ConfigurationExternalID} {
+		if q.known&which == 0 {
 			continue
 		}
-		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if granted&^s.nodes[m].grant == 0 || !s.fits(m, q, q.open) {
-				continue
-			}
-			filled := s.filled(q, &target, m)
-			if s.decider(filled) != m {
-				continue // overridden
-			}
-			if granted &= s.nodes[m].grant; granted == grantNone {
-				return grantNone, m
-			}
+		if number := s.names.find(copy.name(which)); number != noName {
+			*copy.name(which) = s.names.list[number]
+		} else {
+			q.known &^= which
 		}
 	}
-	return granted, noNode
+	return q
+}
+
+// filled returns q with the identifiers that a rule names and q does not have, about a copy of its
+// target.
+func (s *ruleset) filled(q question, copy *Target, rule uint32) question {
+	*copy = *q.Target
+	q.Target = copy
+	for rule != noNode {
+		n := &s.nodes[rule]
+		q.known |= s.set(copy, n)
+		rule = n.parent
+	}
+	return q
+}
+
+// set gives t what n names, and returns which identifier that is. A wildcard changes nothing.
+func (s *ruleset) set(t *Target, n *node) Identifiers {
+	switch n.pattern {
+	case credentialByID:
+		t.credential.id = n.id
+	case configurationByID:
+		t.configuration.id = n.id
+	case integrationByName, credentialByExternalID, configurationByExternalID:
+		*t.name(n.pattern.identifiers()) = s.names.list[n.name]
+	}
+	return n.pattern.identifiers()
 }
 
 // decider returns the most specific rule that applies (SPEC 4.1, 4.4), or noNode.
 func (s *ruleset) decider(q question) uint32 {
-	left := s.ranks & ranksOf(q.depth, q.given)
-	// Of an integration that no rule names, only the rules for all integrations are left.
-	if left&ranksNamed != 0 && !s.integrations.mayHave(q.Integration) {
-		left &^= ranksNamed
-	}
-	for ; left != 0; left = left.butHighest() {
+	for left := s.ranks & applicable(q.level, q.known); left != 0; {
 		r := left.highest()
-		if ranksAllAny.has(r) {
+		if wildcardRanks>>r&1 != 0 {
 			return s.order[s.start[r]]
 		}
-		if rule, _ := s.find(r, q.Target); rule != noNode {
+		if rule := s.find(r, q.Target, q.key(r)); rule != noNode {
 			return rule
+		}
+		left = left.without(r)
+	}
+	return noNode
+}
+
+// denier returns a rule that would deny the action with number n if some of what is unknown in q
+// were what the rule names (SPEC 4.7), given the rule that decides. It returns noNode if there is
+// none: then the answer is the same for every value of the unknown identifiers.
+//
+// It is enough to look at single rules. If some combination of identifiers gives a no by a rule,
+// then so does the target with only those identifiers filled in that the rule names: fewer rules
+// apply to it, and that rule is among them.
+func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
+	candidates := s.denying[n] & above(s.nodes[decider].rank) & applicable(q.level, q.known|q.unknown) &^ applicable(q.level, q.known)
+	if candidates == 0 {
+		return noNode
+	}
+	var own, copy Target
+	q = s.own(q, &own)
+	for ; candidates != 0; candidates = candidates.without(candidates.highest()) {
+		// Rules in one map follow each other, and share the path to it.
+		holder, leads := uint32(noNode), true
+		for _, m := range s.ofRank(candidates.highest()) {
+			rule := &s.nodes[m]
+			if rule.parent != holder {
+				holder = rule.parent
+				leads = s.matches(holder, q.Target, q.unknown)
+			}
+			if leads && rule.grant>>n&1 == 0 && s.matches(m, q.Target, q.unknown) && s.decider(s.filled(q, &copy, m)) == m {
+				return m
+			}
 		}
 	}
 	return noNode
 }
 
-// A question is a target as the rules see it. It is small, and passed by value.
-type question struct {
-	*Target
-	depth Kind        // the deepest level that is named; 0 for the user
-	given Identifiers // what the target has a name for
-	open  Identifiers // what nobody has looked for, at the levels that are named
-}
-
-// question returns a question about a target, and whether it is valid. It agrees with
-// [Target.Validate].
-func (t *Target) question() (q question, valid bool) {
-	q, valid = t.levels()
-	return q, valid && q.judge(q.given)
-}
-
-// levels returns a question about a target, and whether every level above one that is named
-// is named (SPEC 3.2). Its names are not judged.
-func (t *Target) levels() (q question, ok bool) {
-	q.Target = t
-	if t.Integration == "" || t.Integration == None {
-		return q, *t == Target{}
-	}
-	q.depth, q.given = KindIntegration, 1<<integrationName
-	q.take(credentialExternalID, t.CredentialExternalID)
-	q.take(credentialID, t.CredentialID)
-	q.take(configurationExternalID, t.ConfigurationExternalID)
-	q.take(configurationID, t.ConfigurationID)
-	credential := q.open&allCredential != allCredential
-	switch {
-	case q.open&allConfiguration != allConfiguration:
-		q.depth = KindConfiguration
-		return q, credential
-	case credential:
-		q.depth = KindCredential
-	}
-	q.open &= identifiersTo[q.depth]
-	return q, true
-}
-
-// take notes what is known of an identifier.
-func (q *question) take(id identifier, value string) {
-	switch value {
-	case "":
-		q.open |= 1 << id
-	case None:
-	default:
-		q.given |= 1 << id
-	}
-}
-
-const (
-	allCredential    Identifiers = 1<<credentialExternalID | 1<<credentialID
-	allConfiguration Identifiers = 1<<configurationExternalID | 1<<configurationID
-)
-
-// ask makes q the question that an action asks (SPEC 4.3).
-func (q *question) ask(action Permission) {
-	if q.depth == KindIntegration && action == CredentialWrite || q.depth == KindCredential && action == ConfigWrite {
-		q.descend()
-	}
-}
-
-// judge reports whether some of the names are good (SPEC 2.4).
-func (q question) judge(some Identifiers) bool {
-	for ; some != 0; some &= some - 1 {
-		id := identifier(bits.TrailingZeros8(uint8(some)))
-		if name := q.name(id); id.texture(name)&odd != 0 && id.check(name) != "" {
-			return false
-		}
-	}
-	return true
-}
-
-// identifiersTo has the identifiers of each level and those above it.
-var identifiersTo = [...]Identifiers{
-	0, 1<<credentialExternalID - 1, 1<<configurationExternalID - 1, 1<<identifiers - 1,
-}
-
-// descend turns a question about an integration or a credential into one about what is
-// to be created in it: it has no ID, and its external ID is open (SPEC 4.3).
-func (q *question) descend() {
-	q.depth++
-	if q.depth == KindCredential {
-		q.open |= 1 << credentialExternalID
-	} else {
-		q.open |= 1 << configurationExternalID
-	}
-}
-
-// creation returns the permission that SPEC 4.3 asks one level below q.
-func (q question) creation() grant {
-	switch q.depth {
-	case KindIntegration:
-		return grantCredentialWrite
-	case KindCredential:
-		return grantConfigWrite
-	}
-	return grantNone
-}
-
-// has reports whether q names what n does.
-func (q question) has(n *node) bool {
-	return q.given.has(n.id) && n.id.same(n.name, q.name(n.id))
-}
-
-// fits reports whether a rule applies to q, or would if q had the identifiers that are
-// free.
-func (s *ruleset) fits(number uint32, q question, free Identifiers) bool {
-	for ; number != noNode; number = s.nodes[number].parent {
-		n := &s.nodes[number]
-		if n.id < identifiers && !free.has(n.id) && !q.has(n) {
-			return false
-		}
-	}
-	return true
-}
-
-// filled returns q with the identifiers that a rule names and q does not have. Its target is
-// t, which the caller provides so that it need not be allocated.
-func (s *ruleset) filled(q question, t *Target, number uint32) question {
-	*t = *q.Target
-	filled := q
-	filled.Target = t
-	for ; number != noNode; number = s.nodes[number].parent {
-		if n := &s.nodes[number]; n.id < identifiers && !q.given.has(n.id) {
-			*t.field(n.id) = n.name
-			filled.given |= 1 << n.id
-		}
-	}
-	return filled
-}
-
-// Visible reports whether some permission is allowed on the target or on anything that
-// could be below it (SPEC 5.1), so that a list may show it. What the target leaves open
-// counts as none. Being visible allows nothing. It is false for an invalid target, and
-// for a nil or zero policy.
+// Visible reports whether some permission is allowed on the target or on anything that could be
+// below it, so that a list may show it (SPEC 5.1). Everything is below the user. What is unknown
+// counts as absent. Being visible allows nothing. It is false for an invalid target, and for a nil
+// or zero policy.
 //
-// Its time grows with the rules of the policy that are deeper than the target and grant
-// something, where the target itself has nothing allowed. For an intersection it can
-// grow with the product of those of the parts.
+// Its time grows with the rules of the policy. For an intersection it can grow with the product of
+// the numbers of rules that the parts have, see [Intersect].
 func (p *Policy) Visible(target Target) bool {
+	visible := target.invalid() == nil && p.visible(&target)
+	if p != nil && p.hooks != nil {
+		p.observe(AskedVisible, "", &target, Observation{Visible: visible})
+	}
+	return visible
+}
+
+func (p *Policy) visible(target *Target) bool {
 	s := p.ruleset()
-	q, valid := target.question()
-	if !valid {
-		return false
-	}
-	q.open = 0
 	switch {
-	case s == &unrestricted:
+	case p.isNone():
+		return false
+	case p.parts != nil:
+		return p.parts.visible(target)
+	case s.unrestricted:
 		return true
-	case s == nil:
-		return p != nil && p.parts != nil && p.parts.visible(q)
 	}
-	if s.shows(q) {
-		return true
-	}
-	// If something below is allowed by a rule, then so it is on the target that has, of
-	// what is below, only what that rule names. A rule that is no deeper than the target
-	// would have shown on the target itself.
-	below := ^ranksOf(q.depth, 1<<identifiers-1)
-	var lowerTarget Target
-	for left := s.granting & below; left != 0; left = left.butHighest() {
-		r := left.highest()
-		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if s.nodes[m].grant == grantNone || !s.fits(m, q, ^identifiersTo[q.depth]) {
-				continue
-			}
-			lower := s.filled(q, &lowerTarget, m)
-			lower.depth = r.kind()
-			if s.shows(lower) {
-				return true
+	// If something is allowed at some depth by a rule, then so it is on the target of that depth
+	// that has, beside what is known, only what the rule names: fewer rules apply to it. So it
+	// is enough to try each rule that grants something, at each depth.
+	var own, copy Target
+	q := s.own(question{target, target.level, target.known, 0}, &own)
+	free := allIdentifiers &^ identifiersTo(target.level)
+	for ; q.level <= KindConfiguration; q.level++ {
+		at := actable(q.level)
+		if rule := s.decider(q); rule != noNode && s.nodes[rule].grant&at != 0 {
+			return true
+		}
+		for left := s.granting & applicable(q.level, q.known|free); left != 0; left = left.without(left.highest()) {
+			for _, m := range s.ofRank(left.highest()) {
+				if s.nodes[m].grant&at != 0 && s.matches(m, q.Target, free) && s.decider(s.filled(q, &copy, m)) == m {
+					return true
+				}
 			}
 		}
 	}
 	return false
 }
 
-// shows reports whether something is allowed on q, or on what could be created in it.
-// Nothing is open in q.
-func (s *ruleset) shows(q question) bool {
-	rule := s.decider(q)
-	if rule == noNode {
-		return false
+// actable returns the permissions that act on a target of exactly this level (SPEC 3.3), extras
+// included.
+func actable(level Kind) (g grant) { return actableAt[level] }
+
+// actableAt is not modified.
+var actableAt = func() (table [KindConfiguration + 1]grant) {
+	for level := KindUser; level <= KindConfiguration; level++ {
+		for n := range grantOf {
+			if a := acts(n); level == KindUser && a.user || level > KindUser && level >= a.level {
+				table[level] |= 1 << n
+			}
+		}
+		table[level] &^= grantTrue
 	}
-	granted := s.nodes[rule].grant
-	creation := q.creation()
-	if granted&^creation != grantNone {
-		return true
+	return table
+}()
+
+// An Observation is a question that a policy was asked, and its answer. [Policy.Observe] hands it
+// to hooks.
+type Observation struct {
+	Asked  Asked
+	Action Permission // for AskedAction and AskedSelection
+	Target Target     // for AskedSelection, what the selected things are in
+
+	Decision    Decision      // for AskedAction
+	Permissions PermissionSet // for AskedPermissions
+	Visible     bool          // for AskedVisible
+}
+
+// LogValue returns a group: asked, and then what goes with it: action, target, decision, permissions or
+// visible.
+func (o Observation) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("asked", o.Asked.String())}
+	if o.Action != "" {
+		attrs = append(attrs, slog.String("action", text.Plain(string(o.Action))))
 	}
-	if granted&creation == grantNone {
-		return false
+	attrs = append(attrs, slog.Any("target", o.Target))
+	switch o.Asked {
+	case AskedAction:
+		attrs = append(attrs, slog.Any("decision", o.Decision))
+	case AskedPermissions:
+		attrs = append(attrs, slog.Any("permissions", o.Permissions))
+	case AskedVisible:
+		attrs = append(attrs, slog.Bool("visible", o.Visible))
 	}
-	created := q
-	created.descend()
-	rule = s.decider(created)
-	return rule != noNode && s.nodes[rule].grant&creation != grantNone
+	return slog.GroupValue(attrs...)
+}
+
+// Asked says what a policy was asked.
+type Asked uint8
+
+const (
+	AskedAction      Asked = 1 + iota // Allowed, Check or Decide
+	AskedPermissions                  // Permissions
+	AskedVisible                      // Visible
+	AskedSelection                    // one of the selections
+)
+
+// String returns "action", "permissions", "visible" or "selection".
+func (a Asked) String() string {
+	switch a {
+	case AskedAction:
+		return "action"
+	case AskedPermissions:
+		return "permissions"
+	case AskedVisible:
+		return "visible"
+	case AskedSelection:
+		return "selection"
+	}
+	return "Asked(" + strconv.Itoa(int(a)) + ")"
+}
+
+// Observe returns a policy that answers as p does, and calls a hook with each question and its
+// answer before it returns the answer. Invalid questions are among them. It is for those who must
+// record access. The hook captures what else belongs into the record, such as the subject.
+//
+// The hooks that p has already are kept and called first. A nil hook adds nothing. A hook must be
+// safe for use by as many goroutines as the policy is.
+//
+// A selection is one question: the hook sees that it was made, and not what it selects.
+// [Policy.Explain] calls no hook, because it gives no access. Methods that list what the policy holds,
+// such as [Policy.Rules], call none either.
+func (p *Policy) Observe(hook func(Observation)) *Policy {
+	if p == nil {
+		p = new(Policy)
+	}
+	observed := *p
+	if hook != nil {
+		observed.hooks = append(observed.hooks[:len(observed.hooks):len(observed.hooks)], hook)
+	}
+	return &observed
+}
+
+// observe calls the hooks with an answer. It clones the texts, so that a hook may keep them.
+func (p *Policy) observe(asked Asked, action Permission, target *Target, answer Observation) {
+	answer.Asked, answer.Action, answer.Target = asked, Permission(strings.Clone(string(action))), target.clone()
+	for _, hook := range p.hooks {
+		hook(answer)
+	}
 }

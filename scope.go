@@ -2,24 +2,32 @@ package permissions
 
 import (
 	"cmp"
+	"encoding/binary"
+	"log/slog"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/connectperms/permissions/internal/text"
 )
 
-// A Kind is the kind of thing that a scope covers. The zero Kind is none.
+// A Kind is a level of what a question or a scope is about. The kinds are ordered: a greater one is
+// more specific. The zero Kind is not a kind. The zero [Scope] and an invalid [Target] have it.
 type Kind uint8
 
-// The kinds, from the least to the most specific (SPEC 2.1).
+// The kinds, from the least to the most specific (SPEC 2.1, 3.1). No scope has KindUser.
 const (
-	KindIntegration Kind = 1 + iota
+	KindUser Kind = 1 + iota
+	KindIntegration
 	KindCredential
 	KindConfiguration
 )
 
-// String returns the kind as scopes spell it, or "" for none.
+// String returns the name of the kind, such as "integration", and "" for the zero Kind.
 func (k Kind) String() string {
 	switch k {
+	case KindUser:
+		return "user"
 	case KindIntegration:
 		return "integration"
 	case KindCredential:
@@ -30,82 +38,149 @@ func (k Kind) String() string {
 	return ""
 }
 
-// A form is how a scope names what it covers, from the least to the most
-// specific (SPEC 2.2).
-type form uint8
+// A pattern is what a scope says of its level: everything, an external ID, or an ID. The
+// patterns are ordered from the least to the most specific (SPEC 2.1, 2.2).
+type pattern uint8
 
 const (
-	formAny      form = 1 + iota // *
-	formExternal                 // ext:ID
-	formID                       // an ID, or an integration's name
+	anyIntegration pattern = 1 + iota // integration:*
+	integrationByName
+	anyCredential // credential:*
+	credentialByExternalID
+	credentialByID
+	anyConfiguration // configuration:*
+	configurationByExternalID
+	configurationByID
+
+	patterns // how many there are, plus one
 )
 
-// A Scope is one key of a claim, such as integration:*, credential:ID or
-// configuration:ext:ID (SPEC 2). Scopes are comparable with ==: an ID that is
-// written as a UUID is kept in lower case (SPEC 2.5).
+// kind returns the level of the pattern.
+func (p pattern) kind() Kind {
+	switch {
+	case p >= anyConfiguration:
+		return KindConfiguration
+	case p >= anyCredential:
+		return KindCredential
+	case p >= anyIntegration:
+		return KindIntegration
+	}
+	return 0
+}
+
+func (p pattern) isWildcard() bool {
+	return p == anyIntegration || p == anyCredential || p == anyConfiguration
+}
+
+func (p pattern) isExternal() bool {
+	return p == credentialByExternalID || p == configurationByExternalID
+}
+
+func (p pattern) isID() bool { return p == credentialByID || p == configurationByID }
+
+// isText reports whether the pattern has a name or external ID, which is a text that compares by
+// bytes (SPEC 2.5).
+func (p pattern) isText() bool { return p == integrationByName || p.isExternal() }
+
+// identifiers returns the set of the identifier that the pattern compares, which is empty for a
+// wildcard.
+func (p pattern) identifiers() Identifiers { return patternIdentifiers[p%patterns] }
+
+// patternIdentifiers is not modified.
+var patternIdentifiers = [patterns]Identifiers{
+	integrationByName:         IntegrationName,
+	credentialByExternalID:    CredentialExternalID,
+	credentialByID:            CredentialID,
+	configurationByExternalID: ConfigurationExternalID,
+	configurationByID:         ConfigurationID,
+}
+
+// wildcard returns the pattern of a level that matches everything.
+func wildcard(k Kind) pattern {
+	return [...]pattern{KindIntegration: anyIntegration, KindCredential: anyCredential, KindConfiguration: anyConfiguration}[k]
+}
+
+// prefix returns the text of a scope up to its name or its wildcard.
+func (p pattern) prefix() string {
+	prefix := p.kind().String() + ":"
+	if p.isExternal() {
+		prefix += extPrefix
+	}
+	return prefix
+}
+
+const extPrefix = "ext:" // marks an external ID (SPEC 2.1)
+
+// A Scope is one key of a claim, such as integration:*, credential:ID or configuration:ext:ID
+// (SPEC 2). Scopes can be compared with ==, because an ID is kept in lower case (SPEC 2.5).
 //
-// The zero Scope is none: it covers nothing, and no text parses to it.
+// The zero Scope covers nothing, and no text parses to it.
 type Scope struct {
-	kind Kind
-	form form
-	name string
+	pattern pattern
+	name    string // without its prefix; empty for a wildcard
 }
 
-// ParseScope parses the text of a scope. It returns a [*ParseError] that matches
-// [ErrScope] for a text that SPEC 2.3 or 2.4 forbids.
-func ParseScope(text string) (Scope, error) {
-	if problem, remedy := scopeProblem(text); problem != "" {
-		return Scope{}, &ParseError{
-			Kind: ErrScope, Offset: -1, Found: quote(text), Problem: problem, Remedy: remedy,
-		}
+// ParseScope parses the text of a scope. It returns a [*ParseError] that matches [ErrScope] for a
+// text that SPEC 2.3 to 2.5 forbid.
+func ParseScope(s string) (Scope, error) {
+	if problem, remedy := scopeProblem(s); problem != "" {
+		return Scope{}, &ParseError{Kind: ErrScope, Offset: -1, Found: text.Quote(s), Problem: problem, Remedy: remedy}
 	}
-	id, name, _ := splitScope(text)
-	s := Scope{kind: id.kind(), form: id.form(), name: name}
-	if id.isObjectID() {
-		s.name = canonicalID(name)
+	p, name := splitScope(s)
+	if p.isID() {
+		name = strings.ToLower(name)
 	}
-	return s, nil
+	return Scope{p, strings.Clone(name)}, nil
 }
 
-// MustParseScope is [ParseScope] for a text that is known to be right. It panics
-// otherwise.
-func MustParseScope(text string) Scope {
-	s, err := ParseScope(text)
+// MustParseScope is [ParseScope] for a text that is known to be a scope. It panics otherwise.
+func MustParseScope(s string) Scope {
+	scope, err := ParseScope(s)
 	if err != nil {
 		panic(err)
 	}
-	return s
+	return scope
 }
 
-// Kind returns the kind of thing that the scope covers; 0 for the zero Scope.
-func (s Scope) Kind() Kind { return s.kind }
+// Kind returns the level of what the scope covers, and 0 for the zero Scope.
+func (s Scope) Kind() Kind { return s.pattern.kind() }
 
 // IsWildcard reports whether the scope covers everything of its kind: *.
-func (s Scope) IsWildcard() bool { return s.form == formAny }
+func (s Scope) IsWildcard() bool { return s.pattern.isWildcard() }
 
-// IsExternal reports whether the scope names what it covers by its external ID.
-func (s Scope) IsExternal() bool { return s.form == formExternal }
+// IsExternal reports whether the scope names what it covers by an external ID.
+func (s Scope) IsExternal() bool { return s.pattern.isExternal() }
 
-// Name returns the integration's name, the ID or the external ID, without the
+// Name returns the integration's name, the ID in lower case, or the external ID without its
 // prefix ext:. It is empty for a wildcard.
 func (s Scope) Name() string { return s.name }
 
-// String returns the text of the scope, as [ParseScope] takes it. It is empty for
-// the zero Scope.
+// String returns the exact text of the scope, as [ParseScope] takes it, and "" for the zero Scope.
+// Names are part of it as they are, invisible characters included. [Rule.String] is for people.
 func (s Scope) String() string {
-	switch s.form {
-	case formAny:
-		return s.kind.String() + ":*"
-	case formExternal:
-		return s.kind.String() + ":ext:" + s.name
-	case formID:
-		return s.kind.String() + ":" + s.name
+	switch {
+	case s.pattern == 0:
+		return ""
+	case s.pattern.isWildcard():
+		return s.pattern.prefix() + "*"
 	}
-	return ""
+	return s.pattern.prefix() + s.name
 }
 
-// MarshalText returns [Scope.String]. The zero Scope has no text, which is an
-// error that matches [ErrScope].
+// quoted returns the scope for people. Whatever is not a wildcard or an ID is in quotation marks.
+func (s Scope) quoted() string {
+	if s.pattern.isText() {
+		work(len(s.name))
+		return s.pattern.prefix() + text.Quote(s.name)
+	}
+	return s.String()
+}
+
+// LogValue returns the scope as [Rule.String] has it.
+func (s Scope) LogValue() slog.Value { return slog.StringValue(s.quoted()) }
+
+// MarshalText returns [Scope.String]. The zero Scope has no text, which is an error that matches
+// [ErrScope].
 func (s Scope) MarshalText() ([]byte, error) {
 	if s == (Scope{}) {
 		return nil, &ParseError{Kind: ErrScope, Offset: -1, Problem: "the zero Scope has no text"}
@@ -122,130 +197,79 @@ func (s *Scope) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Compare orders scopes from the least to the most specific: by kind, then * before
-// external IDs before IDs (SPEC 2.1, 2.2), then names by bytes. It returns a number
-// below, at or above 0, and 0 just when s == t.
+// Compare orders scopes from the least to the most specific: by kind, then * before external IDs
+// before IDs (SPEC 2.1, 2.2), then names by bytes. It returns a number below, at or above 0. It
+// returns 0 only if s == t.
 func (s Scope) Compare(t Scope) int {
-	return cmp.Or(cmp.Compare(s.kind, t.kind), cmp.Compare(s.form, t.form), cmp.Compare(s.name, t.name))
-}
-
-// An identifier is one of the five ways to name something, or a level's wildcard.
-// The five are the indexes of what a [Target] holds.
-type identifier uint8
-
-const (
-	integrationName identifier = iota
-	credentialExternalID
-	credentialID
-	configurationExternalID
-	configurationID
-
-	anyIntegration
-	anyCredential
-	anyConfiguration
-
-	identifiers = anyIntegration // how many there are
-)
-
-// scopePrefix is what stands in a scope before the name or the wildcard.
-var scopePrefix = [...]string{
-	"integration:", "credential:ext:", "credential:", "configuration:ext:", "configuration:",
-	"integration:", "credential:", "configuration:",
-}
-
-func (id identifier) kind() Kind {
-	switch id {
-	case integrationName, anyIntegration:
-		return KindIntegration
-	case credentialExternalID, credentialID, anyCredential:
-		return KindCredential
+	if s.pattern == t.pattern {
+		workToCompare(s.name, t.name)
 	}
-	return KindConfiguration
+	return cmp.Or(cmp.Compare(s.pattern, t.pattern), cmp.Compare(s.name, t.name))
 }
 
-func (id identifier) form() form {
-	switch id {
-	case integrationName, credentialID, configurationID:
-		return formID
-	case credentialExternalID, configurationExternalID:
-		return formExternal
-	}
-	return formAny
-}
-
-// isObjectID reports whether names of this sort compare as UUIDs do where they are
-// written as one (SPEC 2.5).
-func (id identifier) isObjectID() bool { return id == credentialID || id == configurationID }
-
-// same reports whether two names of this sort are the same (SPEC 2.5).
-func (id identifier) same(a, b string) bool {
-	return a == b || id.isObjectID() && strings.EqualFold(a, b) && isUUID(a)
-}
-
-// splitScope takes the text of a scope apart (SPEC 2.3). The name is empty for a
-// wildcard. It is not ok if the kind is unknown; the name is for check to judge.
-func splitScope(text string) (id identifier, name string, ok bool) {
-	wildcard := anyIntegration
+// splitScope takes the text of a scope apart (SPEC 2.3). The name is empty for a wildcard, and is
+// not checked. The pattern is 0 if the kind is unknown.
+func splitScope(s string) (p pattern, name string) {
+	var any, id pattern
 	switch {
-	case strings.HasPrefix(text, "credential:"):
-		id, wildcard = credentialID, anyCredential
-	case strings.HasPrefix(text, "configuration:"):
-		id, wildcard = configurationID, anyConfiguration
-	case strings.HasPrefix(text, "integration:"):
+	case strings.HasPrefix(s, "credential:"):
+		any, id, name = anyCredential, credentialByID, s[len("credential:"):]
+	case strings.HasPrefix(s, "configuration:"):
+		any, id, name = anyConfiguration, configurationByID, s[len("configuration:"):]
+	case strings.HasPrefix(s, "integration:"):
+		any, id, name = anyIntegration, integrationByName, s[len("integration:"):]
 	default:
-		return 0, "", false
+		return 0, ""
 	}
-	name = text[len(scopePrefix[id]):]
 	if name == "*" {
-		return wildcard, "", true
+		return any, ""
 	}
-	if id != integrationName && strings.HasPrefix(name, "ext:") {
-		return id - 1, name[len("ext:"):], true // as the external ID of the same kind
+	if id != integrationByName && strings.HasPrefix(name, extPrefix) {
+		return id - 1, name[len(extPrefix):] // the external ID of the same kind
 	}
-	return id, name, true
+	return id, name
 }
 
-// scopeProblem says what is wrong with the text of a scope, and what was probably
-// meant; "" is nothing.
-func scopeProblem(text string) (problem, remedy string) {
-	id, name, ok := splitScope(text)
-	if !ok {
-		return unknownKind(text)
-	}
-	if id >= identifiers {
+// scopeProblem says what is wrong with the text of a scope, and what was probably meant. It
+// returns "" if nothing is.
+func scopeProblem(s string) (problem, remedy string) {
+	p, name := splitScope(s)
+	switch {
+	case p == 0:
+		return unknownKind(s)
+	case p.isWildcard():
 		return "", ""
 	}
-	if problem = id.check(name); problem != "" {
-		remedy = scopeRemedy(id, name)
+	if problem = nameProblem(p, name); problem != "" {
+		remedy = scopeRemedy(p, name)
 	}
 	return problem, remedy
 }
 
-// isScope reports whether a text is a scope.
-func isScope(text string) bool {
-	id, name, ok := splitScope(text)
-	return ok && (id >= identifiers || id.check(name) == "")
+func isScope(s string) bool {
+	p, name := splitScope(s)
+	return p != 0 && (p.isWildcard() || nameProblem(p, name) == "")
 }
 
-func didYouMean(text string) string { return "did you mean " + quote(text) + "?" }
+func didYouMean(s string) string { return "did you mean " + text.Quote(s) + "?" }
 
-// unknownKind explains a text that begins with no kind of scope.
-func unknownKind(text string) (problem, remedy string) {
-	kind, rest, colon := strings.Cut(text, ":")
+// unknownKind explains a text that begins with none of the kinds of a scope.
+func unknownKind(s string) (problem, remedy string) {
+	kind, rest, colon := strings.Cut(s, ":")
 	meant := nearestKind(kind)
 	switch {
 	case !colon && meant != "":
-		return "is no scope: it has no colon", didYouMean(meant + ":*")
+		return "is not a scope: it has no colon", didYouMean(meant + ":*")
 	case !colon:
-		return "is no scope: it has no colon", "scopes look like integration:NAME, credential:ID or configuration:ext:ID"
+		return "is not a scope: it has no colon", "scopes look like integration:NAME, credential:ID or configuration:ext:ID"
 	case meant != "" && isScope(meant+":"+rest):
-		return "is no scope: its kind is unknown", didYouMean(meant + ":" + rest)
+		return "is not a scope: its kind is unknown", didYouMean(meant + ":" + rest)
 	}
-	return "is no scope: its kind is unknown", "the kinds are integration, credential and configuration"
+	return "is not a scope: its kind is unknown", "the kinds are integration, credential and configuration"
 }
 
-// nearestKind returns the kind that a word was probably meant to be, or "". People
-// shorten the kinds, config most of all.
+// nearestKind returns the kind that a word was probably meant to be, or "". People shorten the
+// kinds, config most of all.
 func nearestKind(word string) string {
 	kinds := []string{"integration", "credential", "configuration"}
 	if meant := nearest(word, kinds); meant != "" {
@@ -261,30 +285,69 @@ func nearestKind(word string) string {
 }
 
 // scopeRemedy says what a name that is forbidden in a scope was probably meant to be.
-func scopeRemedy(id identifier, name string) string {
-	kind := id.kind().String()
-	marked := strings.EqualFold(name, "ext") || hasExtPrefix(name)
-	meant := scopePrefix[id] + strings.TrimFunc(name, isWhiteSpace)
-	if id.isObjectID() && hasExtPrefix(name) {
-		meant = kind + ":ext:" + strings.TrimFunc(name[len("ext:"):], isWhiteSpace)
+func scopeRemedy(p pattern, name string) string {
+	kind := p.kind().String()
+	trimmed := strings.TrimFunc(name, isWhiteSpace)
+	meant := p.prefix() + trimmed
+	if p.isID() {
+		if respelled := usualUUID(trimmed); respelled != "" {
+			return "an ID has the form 8-4-4-4-12; " + didYouMean(p.prefix()+respelled)
+		}
+		if strings.EqualFold(trimmed, "ext") {
+			trimmed = ""
+		} else if hasExtPrefix(trimmed) {
+			trimmed = strings.TrimFunc(trimmed[len(extPrefix):], isWhiteSpace)
+		}
+		if !isScope(meant) {
+			meant = p.prefix() + extPrefix + trimmed
+		}
 	}
+	marked := strings.EqualFold(name, "ext") || hasExtPrefix(name)
 	switch {
-	case name == "" && id.form() == formID:
+	case name == "" && !p.isExternal():
 		return didYouMean(kind + ":*")
-	case isScope(meant):
-		return didYouMean(meant)
 	case strings.Contains(name, "*"):
 		return "there are no patterns but " + kind + ":*"
-	case marked && id == integrationName:
+	case isScope(meant):
+		return didYouMean(meant)
+	case marked && p == integrationByName:
 		return "an integration has a name, and no external ID"
 	case marked || name == "":
-		return "the external ID itself stands behind " + kind + ":ext:"
+		return "the external ID itself follows " + kind + ":ext:"
 	}
 	return ""
 }
 
-// check says what SPEC 2.4 finds wrong with a name, ID or external ID; "" is nothing.
-func (id identifier) check(name string) string {
+// usualUUID returns a UUID that is spelled in another way in the usual one (SPEC 2.5), or "".
+func usualUUID(s string) string {
+	s = strings.ToLower(s)
+	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "urn:uuid:"), "{"), "}")
+	digits := strings.ReplaceAll(s, "-", "")
+	if len(digits) != 32 {
+		return ""
+	}
+	s = digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
+	if _, ok := parseUUID(s); !ok {
+		return ""
+	}
+	return s
+}
+
+// nameProblem says what SPEC 2.4 or 2.5 find wrong with a name, an external ID or an ID. It
+// returns "" if nothing is.
+func nameProblem(p pattern, name string) string {
+	if p.isID() {
+		if _, ok := parseUUID(name); ok {
+			return ""
+		}
+		if name == "" {
+			return "is empty"
+		}
+		return "is not a UUID, which every ID is"
+	}
+	if isPlainName(name) && (p.isExternal() || !beginsExt(name)) {
+		return ""
+	}
 	switch {
 	case name == "":
 		return "is empty"
@@ -296,21 +359,38 @@ func (id identifier) check(name string) string {
 		return "holds a control character"
 	case beginsOrEndsWithSpace(name):
 		return "begins or ends with white space"
-	case id.form() == formExternal:
+	case p.isExternal():
 		if name == "*" {
-			return "has * for an external ID"
+			return "is * for an external ID"
 		}
 	case strings.IndexByte(name, '*') >= 0:
-		return "holds a *, which only stands alone"
-	case id.beginsExt(name):
+		return "holds a *"
+	case beginsExt(name):
 		return "begins with ext, which marks an external ID"
 	}
 	return ""
 }
 
-// beginsExt reports whether a name or an ID is ext or begins with ext:, in any case.
-func (id identifier) beginsExt(name string) bool {
-	return id.form() == formID && (strings.EqualFold(name, "ext") || hasExtPrefix(name))
+// isPlainName reports whether a name is printable ASCII without a star and with no space at its
+// ends, as nearly all are. An external ID of that form is good, and so is a name that does not
+// begin with ext.
+func isPlainName(name string) bool {
+	work(len(name))
+	for i := range len(name) {
+		if c := name[i]; c-' ' > '~'-' ' || c == '*' {
+			return false
+		}
+	}
+	return name != "" && name[0] != ' ' && name[len(name)-1] != ' '
+}
+
+// beginsExt reports whether a name is ext or begins with ext:, in any letter case.
+func beginsExt(name string) bool {
+	return len(name) >= len("ext") && name[0]|0x20 == 'e' && (strings.EqualFold(name, "ext") || hasExtPrefix(name))
+}
+
+func hasExtPrefix(name string) bool {
+	return len(name) >= len(extPrefix) && strings.EqualFold(name[:len(extPrefix)], extPrefix)
 }
 
 func beginsOrEndsWithSpace(name string) bool {
@@ -321,35 +401,96 @@ func beginsOrEndsWithSpace(name string) bool {
 
 func isWhiteSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
 
-func hasExtPrefix(name string) bool {
-	return len(name) >= len("ext:") && strings.EqualFold(name[:len("ext:")], "ext:")
-}
+// A uuid is an ID.
+type uuid [16]byte
 
 const uuidLen = 36
 
-// isUUID reports whether s is 8-4-4-4-12 hexadecimal digits, in any case.
-func isUUID(s string) bool {
-	if len(s) != uuidLen {
+// uuidDigits has the places of the first of each pair of digits in the text of a UUID.
+var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// parse sets id to a UUID in the spelling of SPEC 2.5: 8-4-4-4-12 hexadecimal digits, in any letter
+// case. If the text is not one, it leaves id as it is.
+//
+// It reads eight digits at a time, which is faster than a table of digits.
+func (id *uuid) parse(s string) (ok bool) {
+	if len(s) != uuidLen || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return false
 	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8, i == 13, i == 18, i == 23:
-			if c != '-' {
-				return false
-			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
-		default:
-			return false
-		}
+	a, badA := hexDigits(load32(s) | load32(s[4:])<<32)
+	b, badB := hexDigits(load32(s[9:]) | load32(s[14:])<<32)
+	c, badC := hexDigits(load32(s[19:]) | load32(s[24:])<<32)
+	d, badD := hexDigits(load32(s[28:]) | load32(s[32:])<<32)
+	if badA|badB|badC|badD != 0 {
+		return false
 	}
+	binary.LittleEndian.PutUint64(id[:8], a|b<<32)
+	binary.LittleEndian.PutUint64(id[8:], c|d<<32)
 	return true
 }
 
-// canonicalID returns an ID as it compares (SPEC 2.5).
-func canonicalID(id string) string {
-	if isUUID(id) {
-		return strings.ToLower(id)
-	}
-	return id
+func parseUUID(s string) (id uuid, ok bool) {
+	ok = id.parse(s)
+	return id, ok
 }
+
+func load32(s string) uint64 {
+	_ = s[3]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
+// hexDigits returns the four bytes that eight hexadecimal digits spell. The first digit is in the
+// lowest byte of text, and so is the first byte of the result. If bad is not 0, some byte of text is
+// not a digit.
+func hexDigits(text uint64) (bytes, bad uint64) {
+	const each = 0x0101010101010101
+	letters := text >> 6 & each                             // 1 for the bytes from @ to DEL, and for those above 0xbf
+	low := text & (0x0f * each)                             // 0 to 9 for digits, 1 to 6 for letters
+	values := low + 9*letters                               // 0 to 15
+	high := text &^ (letters << 5)                          // letters are capitals now
+	bad = (high ^ (0x30*each + letters<<4)) & (0xf0 * each) // digits begin at 0x30, capitals at 0x40
+	bad |= (low + 6*each + 3*letters) & (0x10 * each)       // above 9 or F
+	bad |= letters << 4 &^ (low + 0x0f*each)                // below A
+	pairs := (values<<4 | values>>8) & 0x00ff00ff00ff00ff
+	pairs = (pairs | pairs>>8) & 0x0000ffff0000ffff
+	return (pairs | pairs>>16) & 0xffffffff, bad
+}
+
+// capitals returns which hexadecimal digits of a UUID's text are capital letters, a bit for each.
+func capitals(s string) (mask uint32) {
+	const lower = 0x20202020 // set in digits, hyphens and small letters
+	all := uint64(lower)
+	for i := 0; i < uuidLen; i += 4 {
+		all &= load32(s[i:])
+	}
+	if all == lower {
+		return 0
+	}
+	for i, at := range uuidDigits {
+		for j := range uint8(2) {
+			if c := s[at+j]; 'A' <= c && c <= 'F' {
+				mask |= 1 << (2*uint8(i) + j)
+			}
+		}
+	}
+	return mask
+}
+
+// text returns the UUID in lower case, but for the digits of the mask.
+func (id uuid) text(capitals uint32) string {
+	var b [uuidLen]byte
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	for i, at := range uuidDigits {
+		for j, digit := range [2]uint8{id[i] >> 4, id[i] & 15} {
+			c := "0123456789abcdef"[digit]
+			if capitals>>(2*i+j)&1 != 0 {
+				c -= 'a' - 'A'
+			}
+			b[int(at)+j] = c
+		}
+	}
+	return string(b[:])
+}
+
+// String returns the UUID in lower case.
+func (id uuid) String() string { return id.text(0) }

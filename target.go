@@ -1,153 +1,698 @@
 package permissions
 
 import (
+	"hash/maphash"
 	"log/slog"
 	"strings"
+
+	"github.com/connectperms/permissions/internal/strictjson"
+	"github.com/connectperms/permissions/internal/text"
 )
 
-// None says, as an identifier of a [Target], that there is none: it was looked up
-// and is not there (SPEC 3.4). Say it only then. It is a value that can be no ID.
+// A Target is what an action is asked of (SPEC 3.1): the user, an integration, a credential of an
+// integration, or a configuration of a credential. [User] and [Integration] make one, and
+// [Target.Credential] and [Target.Configuration] go down from it:
 //
-// An identifier that comes from outside, in a request's path say, must not be
-// taken for None: refuse it if it is equal. A database refuses it too, where text
-// holds no NUL.
-const None = "\x00"
-
-// A Target is what an action touches (SPEC 3.1): the user, an integration, a
-// credential or a configuration. To name one, name every level above it: the
-// credential of an integration takes Integration and one or both of the
-// credential's identifiers.
+//	permissions.Integration("salesforce").Credential(permissions.ID(id), permissions.NoExternalID())
 //
-// Give every identifier that is known. An empty one is open: nobody has looked. A
-// policy never says yes when what is open might make it a no (SPEC 4.7). [None]
-// says that there is none. A level is named by one of its identifiers, be it None.
+// Give every identifier that is known. What is not given is unknown: nobody has looked. A policy
+// never says yes if what is unknown could make it a no (SPEC 4.7). Say that an identifier is
+// absent ([NoID], [NoExternalID]) only after looking it up.
 //
-// The zero Target is the user, to whom App Events and User Metadata belong.
+// A Target is a value that does not change, and == compares targets. What a constructor is given may
+// be wrong, an empty name say. Then the target is invalid. Every question about it is denied, and
+// [Target.Err] and [Policy.Check] say what is wrong. The zero Target is invalid.
 type Target struct {
-	Integration             string // name, such as salesforce
-	CredentialID            string // with Integration
-	CredentialExternalID    string
-	ConfigurationID         string // with Integration and a credential
-	ConfigurationExternalID string
+	integration               name
+	credential, configuration object
+	level                     Kind // 0 if the target is invalid for its problem
+	known, absent             Identifiers
+	problem                   problem
 }
 
-// Validate returns nil if t is a target, and otherwise a [*TargetError] that says
-// what SPEC 3.2 finds wrong with it: a level without every level above it, or a
-// name that is none.
-func (t Target) Validate() error {
-	credential := t.CredentialID != "" || t.CredentialExternalID != ""
-	configuration := t.ConfigurationID != "" || t.ConfigurationExternalID != ""
-	for _, f := range t.fields() {
-		if f.value == "" || f.value == None && f.id != integrationName {
-			continue
-		}
-		if problem := f.id.check(f.value); problem != "" {
-			return &TargetError{Field: f.name, Value: f.value, Problem: problem}
+// A name is a text with its hash.
+type name struct {
+	text string
+	hash uint64
+}
+
+// An object is what is known of a credential or a configuration.
+type object struct {
+	id         uuid
+	externalID name
+}
+
+// seed makes hashes of names unpredictable, so that nobody can choose names whose hashes
+// collide. It is not modified.
+var seed = maphash.MakeSeed()
+
+func newName(s string) name {
+	work(len(s))
+	return name{s, maphash.String(seed, s)}
+}
+
+// equal reports whether two names are the same. Names that share memory, such as those of one
+// claim, take no time to compare, and neither do different ones.
+func (n *name) equal(m *name) bool {
+	if n.hash != m.hash || len(n.text) != len(m.text) {
+		return false
+	}
+	workToCompare(n.text, m.text)
+	return n.text == m.text
+}
+
+// Identifiers is a set of the identifiers of a [Target]. The zero Identifiers is empty.
+type Identifiers uint8
+
+// The identifiers that a target can have (SPEC 3.1).
+const (
+	IntegrationName Identifiers = 1 << iota
+	CredentialExternalID
+	CredentialID
+	ConfigurationExternalID
+	ConfigurationID
+
+	credentialIdentifiers    = CredentialExternalID | CredentialID
+	configurationIdentifiers = ConfigurationExternalID | ConfigurationID
+	textIdentifiers          = IntegrationName | CredentialExternalID | ConfigurationExternalID
+	allIdentifiers           = IntegrationName | credentialIdentifiers | configurationIdentifiers
+)
+
+// identifierNames has the names of the identifiers for people and for programs, in the order in
+// which they are listed. It is not modified.
+var identifierNames = [...]struct {
+	identifier   Identifiers
+	people, code string
+}{
+	{IntegrationName, "integration", "integration"},
+	{CredentialID, "credential ID", "credential.id"},
+	{CredentialExternalID, "credential external ID", "credential.externalId"},
+	{ConfigurationID, "configuration ID", "configuration.id"},
+	{ConfigurationExternalID, "configuration external ID", "configuration.externalId"},
+}
+
+// Has reports whether the set contains every identifier of which.
+func (s Identifiers) Has(which Identifiers) bool { return s&which == which }
+
+// String returns the names of the identifiers for people, such as "credential external ID",
+// separated by "and".
+func (s Identifiers) String() string {
+	var list []string
+	for _, n := range identifierNames {
+		if s.Has(n.identifier) {
+			list = append(list, n.people)
 		}
 	}
-	if t.Integration == "" && (credential || configuration) {
-		return &TargetError{Field: "Integration", Problem: "is empty, and must be named with what it holds"}
+	return strings.Join(list, " and ")
+}
+
+// codes returns the paths of the identifiers in the JSON of a target, such as
+// credential.externalId.
+func (s Identifiers) codes() []string {
+	list := []string{}
+	for _, n := range identifierNames {
+		if s.Has(n.identifier) {
+			list = append(list, n.code)
+		}
 	}
-	if configuration && !credential {
-		return &TargetError{Field: "CredentialID", Problem: "is empty, and must be named with its configuration, by this or by CredentialExternalID"}
+	return list
+}
+
+// MarshalJSON returns an array of the places of the identifiers in the JSON of a [Target], such as
+// ["credential.externalId"].
+func (s Identifiers) MarshalJSON() ([]byte, error) {
+	return strictjson.AppendList(nil, '[', s.codes(), strictjson.AppendString), nil
+}
+
+// identifiersOf returns the identifiers of a level.
+func identifiersOf(k Kind) Identifiers { return levelIdentifiers[k] }
+
+// identifiersTo returns the identifiers of a level and of those above it.
+func identifiersTo(k Kind) Identifiers { return identifiersUpTo[k] }
+
+// idOf returns the ID of a credential or a configuration.
+func idOf(k Kind) Identifiers { return levelIdentifiers[k] & (CredentialID | ConfigurationID) }
+
+// levelIdentifiers and identifiersUpTo are not modified.
+var (
+	levelIdentifiers = [...]Identifiers{
+		KindIntegration: IntegrationName, KindCredential: credentialIdentifiers, KindConfiguration: configurationIdentifiers,
+	}
+	identifiersUpTo = [...]Identifiers{
+		KindIntegration: IntegrationName, KindCredential: IntegrationName | credentialIdentifiers, KindConfiguration: allIdentifiers,
+	}
+)
+
+// A State is what is known of an identifier (SPEC 3.2). The zero State is [Unknown].
+type State uint8
+
+const (
+	Unknown State = iota // nobody has looked
+	Known                // the target has its text
+	Absent               // it was looked up, and does not exist
+)
+
+// String returns "unknown", "known" or "absent".
+func (s State) String() string {
+	switch s {
+	case Known:
+		return "known"
+	case Absent:
+		return "absent"
+	}
+	return "unknown"
+}
+
+// An Identifier says what is known of the ID or the external ID of a credential or a
+// configuration. It is for [Target.Credential] and [Target.Configuration]. The zero Identifier
+// makes a target invalid.
+type Identifier struct {
+	text string
+	id   uuid // of idBytes
+	kind identifierKind
+}
+
+type identifierKind uint8
+
+const (
+	idText identifierKind = 1 + iota
+	idBytes
+	externalIDText
+	referenceText
+	noID
+	noExternalID
+)
+
+// ID is a known ID: a UUID in its usual spelling, in any letter case (SPEC 2.5). Any other text
+// makes a target invalid.
+func ID(uuid string) Identifier { return Identifier{text: uuid, kind: idText} }
+
+// UUID is a known ID as 16 bytes, which is what pgtype.UUID and uuid.UUID of google/uuid hold. A target
+// with it equals the target with the [ID] of the same text.
+//
+// For a nullable column, test that first, and leave the identifier out if it is NULL: the UUID of 16
+// zeros is an ID like any other.
+func UUID(id [16]byte) Identifier { return Identifier{id: id, kind: idBytes} }
+
+// ExternalID is a known external ID. An external ID that SPEC 2.4 forbids, such as the empty one,
+// makes a target invalid.
+func ExternalID(id string) Identifier { return Identifier{text: id, kind: externalIDText} }
+
+// NoID says that there is no ID: the object is yet to be created (SPEC 3.2).
+func NoID() Identifier { return Identifier{kind: noID} }
+
+// NoExternalID says that there is no external ID: it was looked up, and the object has none
+// (SPEC 3.2).
+func NoExternalID() Identifier { return Identifier{kind: noExternalID} }
+
+// ExternalIDOrNone is [ExternalID] if valid, and [NoExternalID] otherwise. It fits the fields of
+// sql.NullString, sql.Null[string] and pgtype.Text:
+//
+//	permissions.ExternalIDOrNone(row.ExternalID.String, row.ExternalID.Valid)
+//
+// Use it only for a column that the query did select. A struct field that no query has filled is
+// not valid either, but then the external ID is unknown and not absent: leave the identifier out.
+func ExternalIDOrNone(id string, valid bool) Identifier {
+	if !valid {
+		return NoExternalID()
+	}
+	return ExternalID(id)
+}
+
+// ExternalIDPtr is [ExternalID] of what id points to, and [NoExternalID] if id is nil.
+//
+// Use it only for a column that the query did select. A pointer that no query has filled is nil
+// too, but then the external ID is unknown and not absent: leave the identifier out.
+func ExternalIDPtr(id *string) Identifier {
+	if id == nil {
+		return NoExternalID()
+	}
+	return ExternalID(*id)
+}
+
+// Reference is what a reference names (SPEC 3.5): the string by which the platform's SDK and its
+// request headers name a credential or a configuration. A UUID in its usual spelling is an ID.
+// Anything else is an external ID, without one leading ext: if it has that. The other
+// identifier is unknown.
+//
+// A caller that has loaded the object gives the object's own identifiers, and not a Reference
+// beside them.
+func Reference(ref string) Identifier { return Identifier{text: ref, kind: referenceText} }
+
+// A problem is why a target is invalid. The zero problem is that of the zero Target.
+type problem uint8
+
+const (
+	problemZero problem = iota
+	problemNotIntegration
+	problemNotCredential
+	problemRepeated
+	problemZeroIdentifier
+	problemNotUUID
+)
+
+// User is the user, to whom App Events and User Metadata belong.
+func User() Target { return Target{level: KindUser} }
+
+// Integration is the integration with a name, such as "salesforce". A name that SPEC 2.4 forbids
+// makes the target invalid. So does the empty name, which never means the user.
+func Integration(name string) Target {
+	return Target{level: KindIntegration, known: IntegrationName, integration: newName(name)}
+}
+
+// Credential is a credential of the integration t. Each of its two identifiers is known or absent
+// if ids says so, and otherwise unknown. So Credential() is some credential, and nobody can say
+// which.
+//
+// The result is invalid if t is invalid or not an integration, if ids has the zero Identifier or an ID
+// that is not a UUID, and if ids gives one identifier twice.
+func (t Target) Credential(ids ...Identifier) Target {
+	t.descend(KindCredential, ids)
+	return t
+}
+
+// Configuration is a configuration of the credential t. Otherwise it is as [Target.Credential].
+func (t Target) Configuration(ids ...Identifier) Target {
+	t.descend(KindConfiguration, ids)
+	return t
+}
+
+// descend makes t a target of the given level in t.
+func (t *Target) descend(to Kind, ids []Identifier) {
+	if t.level != to-1 {
+		if t.level != 0 {
+			t.fail(problemNotIntegration+problem(to-KindCredential), 0, "")
+		}
+		return
+	}
+	o, id, externalID := &t.credential, CredentialID, CredentialExternalID
+	if to == KindConfiguration {
+		o, id, externalID = &t.configuration, ConfigurationID, ConfigurationExternalID
+	}
+	t.level = to
+	for i := range ids {
+		given := &ids[i]
+		s := given.text
+		state, which := &t.known, id
+		switch given.kind {
+		case idText:
+			if !o.id.parse(s) {
+				t.fail(problemNotUUID, id, s)
+				return
+			}
+		case idBytes:
+			o.id = given.id
+		case externalIDText:
+			which = externalID
+			o.externalID = newName(s)
+		case referenceText:
+			if o.id.parse(s) {
+				break
+			}
+			which = externalID
+			o.externalID = newName(strings.TrimPrefix(s, extPrefix))
+		case noID:
+			state = &t.absent
+		case noExternalID:
+			state, which = &t.absent, externalID
+		default:
+			t.fail(problemZeroIdentifier, id, "")
+			return
+		}
+		if (t.known | t.absent).Has(which) {
+			t.fail(problemRepeated, which, s)
+			return
+		}
+		*state |= which
+	}
+}
+
+// fail makes t invalid for a problem with an identifier.
+func (t *Target) fail(p problem, which Identifiers, text string) {
+	*t = Target{problem: p, known: which, integration: name{text: text}}
+}
+
+// clone returns a target that keeps nothing of the texts that t was made from.
+func (t *Target) clone() Target {
+	return Target{
+		integration:   t.integration.clone(),
+		credential:    object{t.credential.id, t.credential.externalID.clone()},
+		configuration: object{t.configuration.id, t.configuration.externalID.clone()},
+		level:         t.level, known: t.known, absent: t.absent, problem: t.problem,
+	}
+}
+
+func (n *name) clone() name { return name{strings.Clone(n.text), n.hash} }
+
+// Err returns nil for a valid target. Otherwise it returns a [*QuestionError], which matches
+// [ErrQuestion] and names what is wrong and what to do instead. See SPEC 3.4.
+func (t Target) Err() error {
+	if e := t.invalid(); e != nil {
+		return e
 	}
 	return nil
 }
 
-// field returns the field of an identifier.
-func (t *Target) field(id identifier) *string {
-	switch id {
-	case integrationName:
-		return &t.Integration
-	case credentialExternalID:
-		return &t.CredentialExternalID
-	case credentialID:
-		return &t.CredentialID
-	case configurationExternalID:
-		return &t.ConfigurationExternalID
+func (t *Target) invalid() *QuestionError {
+	if t.level == 0 {
+		e := &QuestionError{Field: t.known.String(), Value: strings.Clone(t.integration.text)}
+		switch t.problem {
+		case problemZero:
+			e.Field, e.Problem, e.Remedy = "target", "is the zero Target", "begin with User or Integration"
+		case problemNotIntegration:
+			e.Field, e.Problem, e.Remedy = "target", "has a credential in something that is not an integration",
+				"call Credential on an Integration, once"
+		case problemNotCredential:
+			e.Field, e.Problem, e.Remedy = "target", "has a configuration in something that is not a credential",
+				"call Configuration on a Credential, once; Credential() is some credential"
+		case problemRepeated:
+			e.Problem, e.Remedy = "is given twice", "give each identifier once; a Reference is one of them"
+		case problemZeroIdentifier:
+			e.Problem, e.Remedy = "may be the zero Identifier", "leave out what is unknown"
+		case problemNotUUID:
+			e.Problem, e.Remedy = nameProblem(credentialByID, t.integration.text), "external IDs go to ExternalID, and references to Reference"
+			if respelled := usualUUID(t.integration.text); respelled != "" {
+				e.Remedy = "an ID has the form 8-4-4-4-12; " + didYouMean(respelled)
+			}
+		}
+		return e
 	}
-	return &t.ConfigurationID
-}
-
-// name returns an identifier.
-func (t *Target) name(id identifier) string { return *t.field(id) }
-
-type targetField struct {
-	id          identifier
-	name, value string
-}
-
-func (t *Target) fields() [identifiers]targetField {
-	return [...]targetField{
-		{integrationName, "Integration", t.Integration},
-		{credentialExternalID, "CredentialExternalID", t.CredentialExternalID},
-		{credentialID, "CredentialID", t.CredentialID},
-		{configurationExternalID, "ConfigurationExternalID", t.ConfigurationExternalID},
-		{configurationID, "ConfigurationID", t.ConfigurationID},
+	for p := integrationByName; p <= configurationByExternalID; p++ {
+		if p.isText() && t.known.Has(p.identifiers()) {
+			if name := t.name(p.identifiers()).text; nameProblem(p, name) != "" {
+				return &QuestionError{
+					Field: p.identifiers().String(), Value: strings.Clone(name), Problem: nameProblem(p, name), Remedy: nameRemedy(p, name),
+				}
+			}
+		}
 	}
+	return nil
 }
 
-// String returns a text for people: "the user", or what is named, such as
-// integration "slack", credential "3fa85f64-5717-4562-b3fc-2c963f66afa6". It
-// shortens what is long, and leaves out what is open.
+// nameRemedy says what to do instead of giving a name or external ID that is forbidden.
+func nameRemedy(p pattern, name string) string {
+	switch {
+	case name == "" && p == integrationByName:
+		return "the user is User(), never an empty name"
+	case name == "":
+		return "say NoExternalID() if it was looked up and does not exist, and leave it out if nobody has looked"
+	case p == integrationByName && beginsExt(name):
+		return "an integration has a name, and no external ID"
+	}
+	return "give it as the platform has it"
+}
+
+// name returns a name or external ID of t.
+func (t *Target) name(which Identifiers) *name {
+	switch which {
+	case CredentialExternalID:
+		return &t.credential.externalID
+	case ConfigurationExternalID:
+		return &t.configuration.externalID
+	}
+	return &t.integration
+}
+
+// isGood reports whether those of the identifiers that are known are names and external IDs
+// that SPEC 2.4 allows.
+func (t *Target) isGood(which Identifiers) bool {
+	which &= t.known
+	return (which&IntegrationName == 0 || isGoodName(integrationByName, t.integration.text)) &&
+		(which&CredentialExternalID == 0 || isGoodName(credentialByExternalID, t.credential.externalID.text)) &&
+		(which&ConfigurationExternalID == 0 || isGoodName(configurationByExternalID, t.configuration.externalID.text))
+}
+
+func isGoodName(p pattern, name string) bool {
+	return isPlainName(name) && (p.isExternal() || !beginsExt(name)) || nameProblem(p, name) == ""
+}
+
+// Level returns what the target is: a user, an integration, a credential or a configuration. It is
+// 0 for an invalid target.
+func (t Target) Level() Kind {
+	if t.invalid() != nil {
+		return 0
+	}
+	return t.level
+}
+
+// Lookup returns what is known of one identifier, and its text if that is [Known]: an integration's
+// name, an ID in lower case, or an external ID. Lookup returns [Unknown] for an identifier of a
+// level that the target does not have, for an invalid target, and if which is not exactly one
+// identifier.
+func (t Target) Lookup(which Identifiers) (text string, state State) {
+	switch {
+	case t.invalid() != nil || which == 0 || which&(which-1) != 0:
+		return "", Unknown
+	case t.absent.Has(which):
+		return "", Absent
+	case !t.known.Has(which):
+		return "", Unknown
+	}
+	switch which {
+	case CredentialID:
+		return t.credential.id.String(), Known
+	case ConfigurationID:
+		return t.configuration.id.String(), Known
+	}
+	return t.name(which).text, Known
+}
+
+// Unknown returns the identifiers that are unknown at the levels that the target has. It is empty
+// for an invalid target. What an action adds to the question (SPEC 4.3) is not part of it.
+func (t Target) Unknown() Identifiers {
+	if t.invalid() != nil {
+		return 0
+	}
+	return t.unknown()
+}
+
+func (t *Target) unknown() Identifiers { return identifiersTo(t.level) &^ (t.known | t.absent) }
+
+// String returns the target in one line for people: "the user", or what it has, such as
+//
+//	integration "slack", credential ID 3fa85f64-5717-4562-b3fc-2c963f66afa6, no credential external ID
+//
+// It shortens what is long. It leaves out an unknown identifier, and prints a level without any as
+// "some credential" or "some configuration".
 func (t Target) String() string {
-	if t == (Target{}) {
+	if e := t.invalid(); e != nil {
+		return "an invalid target (" + e.explain() + ")"
+	}
+	if t.level == KindUser {
 		return "the user"
 	}
-	var b strings.Builder
-	for _, f := range t.fields() {
-		if f.value == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(f.id.String())
-		if f.value == None {
-			b.WriteString(" none")
-		} else {
-			b.WriteString(" " + quote(f.value))
+	var list []string
+	for _, n := range identifierNames {
+		switch s, state := t.Lookup(n.identifier); state {
+		case Absent:
+			list = append(list, "no "+n.people)
+		case Known:
+			if n.identifier&(CredentialID|ConfigurationID) == 0 {
+				s = text.Quote(s)
+			}
+			list = append(list, n.people+" "+s)
 		}
 	}
-	return b.String()
+	for k := KindCredential; k <= t.level; k++ {
+		if t.unknown().Has(identifiersOf(k)) {
+			list = append(list, "some "+k.String())
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
-// LogValue returns the identifiers that are not open as a group.
+// LogValue returns a group: the level, and what [Target.MarshalJSON] writes, with a null for what is
+// absent. Names are as [Target.String] has them, without quotation marks where they need none. For
+// an invalid target the group has the error.
 func (t Target) LogValue() slog.Value {
-	var attrs []slog.Attr
-	for _, f := range t.fields() {
-		switch f.value {
-		case "":
-		case None:
-			attrs = append(attrs, slog.Any(f.id.String(), nil))
-		default:
-			attrs = append(attrs, slog.String(f.id.String(), f.value))
+	if e := t.invalid(); e != nil {
+		return slog.GroupValue(slog.String("error", e.explain()))
+	}
+	attrs := []slog.Attr{slog.String("level", t.level.String())}
+	for k := KindIntegration; k <= t.level; k++ {
+		var members []any
+		for _, n := range identifierNames {
+			if n.identifier&identifiersOf(k) == 0 {
+				continue
+			}
+			key := n.code[strings.IndexByte(n.code, '.')+1:]
+			switch s, state := t.Lookup(n.identifier); {
+			case state == Absent:
+				members = append(members, slog.Any(key, nil))
+			case state == Known && k == KindIntegration:
+				attrs = append(attrs, slog.String(key, text.Plain(s)))
+			case state == Known:
+				members = append(members, slog.String(key, text.Plain(s)))
+			}
+		}
+		if k > KindIntegration {
+			attrs = append(attrs, slog.Group(k.String(), members...))
 		}
 	}
 	return slog.GroupValue(attrs...)
 }
 
-// Identifiers is a set of the identifiers of a [Target]. The zero Identifiers is
-// empty.
-type Identifiers uint8
-
-func (s Identifiers) has(id identifier) bool { return s&(1<<id) != 0 }
-
-// Names of the identifiers, for people.
-func (id identifier) String() string {
-	return [...]string{
-		"integration", "credential external ID", "credential ID", "configuration external ID", "configuration ID",
-	}[id]
+// MarshalJSON returns the target as a JSON object (SPEC 3.6): {} for the user, and otherwise
+// integration, credential and configuration as far as the target goes. In a credential and a
+// configuration, id and externalId are strings, null for absent, and left out for unknown. An
+// invalid target is an error that matches [ErrQuestion].
+func (t Target) MarshalJSON() ([]byte, error) {
+	if e := t.invalid(); e != nil {
+		return nil, e
+	}
+	b := []byte{'{'}
+	if t.level >= KindIntegration {
+		b = strictjson.AppendString(append(b, `"integration":`...), t.integration.text)
+	}
+	for k := KindCredential; k <= t.level; k++ {
+		b = append(append(b, `,"`...), k.String()...)
+		b = append(b, `":{`...)
+		for _, n := range identifierNames {
+			s, state := t.Lookup(n.identifier)
+			if n.identifier&identifiersOf(k) == 0 || state == Unknown {
+				continue
+			}
+			if b[len(b)-1] != '{' {
+				b = append(b, ',')
+			}
+			b = append(strictjson.AppendString(b, n.code[strings.IndexByte(n.code, '.')+1:]), ':')
+			if state == Absent {
+				b = append(b, "null"...)
+			} else {
+				b = strictjson.AppendString(b, s)
+			}
+		}
+		b = append(b, '}')
+	}
+	return append(b, '}'), nil
 }
 
-// String returns the names of the identifiers, such as "credential external ID",
-// separated by "and".
-func (s Identifiers) String() string {
-	var list []string
-	for id := range identifiers {
-		if s.has(id) {
-			list = append(list, id.String())
+// UnmarshalJSON reads what [Target.MarshalJSON] writes, strictly (SPEC 3.6). Any other member, one
+// that is repeated or in another letter case, a value of another type, and an invalid target are
+// errors that match [ErrQuestion]. On an error t stays as it was.
+//
+// Beware: encoding/json matches the names of struct fields without regard to letter case, and calls
+// UnmarshalJSON again for a repeated member. So a struct that holds a Target can get another one than a
+// strict reader sees.
+func (t *Target) UnmarshalJSON(data []byte) error {
+	d := targetDecoder{Scanner: strictjson.Scanner{Text: string(data)}}
+	if parsed, ok := d.target(); !ok || !d.End() {
+		if d.err == nil {
+			d.wrong("target", "is not well-formed JSON: the text "+d.Problem)
 		}
+		return d.err
+	} else if e := parsed.invalid(); e != nil {
+		return e
+	} else {
+		*t = parsed
 	}
-	return strings.Join(list, " and ")
+	return nil
+}
+
+// A targetDecoder reads the JSON of a target.
+type targetDecoder struct {
+	strictjson.Scanner
+	err *QuestionError // what is wrong, if the text is well-formed so far
+}
+
+// wrong notes that the JSON is not that of a target.
+func (d *targetDecoder) wrong(field, problem string) bool {
+	d.err = &QuestionError{Field: field, Problem: problem, Remedy: `a target in JSON looks like {"integration":"slack","credential":{"id":"..."}}`}
+	return false
+}
+
+// object reads an object and has each member read.
+func (d *targetDecoder) object(field string, member func(name string) bool) bool {
+	if d.Space() != '{' {
+		return d.wrong(field, "is not a JSON object")
+	}
+	var seen strictjson.Names
+	more, ok := d.Begin('}'), true
+	for more && ok {
+		var name string
+		if name, ok = d.Name(); !ok {
+			return false
+		}
+		if !seen.Add(name) {
+			return d.wrong(field, "has the member "+text.Quote(name)+" twice")
+		}
+		if !d.Punctuation(':') || !member(name) {
+			return false
+		}
+		more, ok = d.More('}')
+	}
+	return ok
+}
+
+func (d *targetDecoder) target() (t Target, ok bool) {
+	var integration string
+	var levels [2]struct {
+		ids     []Identifier
+		present bool
+	}
+	hasIntegration := false
+	ok = d.object("target", func(name string) bool {
+		switch name {
+		case "integration":
+			hasIntegration = true
+			return d.str("integration", &integration)
+		case "credential":
+			levels[0].present = true
+			return d.identifiers(name, &levels[0].ids)
+		case "configuration":
+			levels[1].present = true
+			return d.identifiers(name, &levels[1].ids)
+		}
+		return d.wrong("target", "has the unknown member "+text.Quote(name))
+	})
+	if !ok {
+		return t, false
+	}
+	t = User()
+	if hasIntegration {
+		t = Integration(strings.Clone(integration))
+	}
+	if levels[0].present {
+		t = t.Credential(levels[0].ids...)
+	}
+	if levels[1].present {
+		t = t.Configuration(levels[1].ids...)
+	}
+	return t, true
+}
+
+// identifiers reads the object of a credential or a configuration.
+func (d *targetDecoder) identifiers(field string, ids *[]Identifier) bool {
+	return d.object(field, func(name string) bool {
+		known, absent := ID, NoID
+		switch name {
+		case "id":
+		case "externalId":
+			known, absent = ExternalID, NoExternalID
+		default:
+			return d.wrong(field, "has the unknown member "+text.Quote(name))
+		}
+		if d.Space() == 'n' {
+			*ids = append(*ids, absent())
+			return d.Literal("null")
+		}
+		var s string
+		if !d.str(field+"."+name, &s) {
+			return false
+		}
+		*ids = append(*ids, known(strings.Clone(s)))
+		return true
+	})
+}
+
+// str reads a string.
+func (d *targetDecoder) str(field string, to *string) (ok bool) {
+	if c := d.Space(); c != '"' {
+		if d.Pos == len(d.Text) {
+			return d.Unexpected("a value")
+		}
+		return d.wrong(field, "is not a string")
+	}
+	*to, ok = d.Str()
+	return ok
 }
