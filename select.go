@@ -1,452 +1,277 @@
 package permissions
 
 import (
-	"maps"
+	"iter"
 	"slices"
-	"strings"
 )
 
-// A Selection says on which of many things a policy allows an action, without asking about
-// each: on which integrations, on which credentials of an integration, or on which
-// configurations of a credential. It is what a handler needs to have a database leave out
-// what is denied: see [Selection.SQL].
+// Filter yields the items on which the policy allows an action, in their order: those for which
+// [Policy.Allowed] says yes of the target that the function target returns. It leaves out an item
+// whose target is invalid. A nil or zero policy lets nothing through. For what a list may show, ask
+// [Policy.Visible] in the same way.
 //
-// It holds the policy's default for what no rule names, and for which IDs and external IDs
-// it is otherwise, as conditions that must all hold: see [Selection.Conditions]. It is for
-// things that know both of their identifiers, so nothing about them is open (SPEC 3.4).
-//
-// A Selection is a value that does not change. The zero Selection selects nothing. So does
-// that of an invalid question, and that of a nil or zero policy.
-type Selection struct {
-	kind       Kind   // of what is selected; 0 selects nothing
-	above      Target // what that is in, as it compares
-	conditions []condition
-}
-
-// SelectIntegrations selects among all integrations. With [CredentialWrite] those are
-// selected where a credential can be connected, as [Policy.Allowed] has it for a target
-// that is an integration (SPEC 4.3).
-//
-// Its time, and that of the other selections, grows with the rules of the policy, so make
-// it once for a query and not for each row. It does not call the hook of [Policy.Observe].
-func (p *Policy) SelectIntegrations(action Permission) Selection {
-	return p.selects(action, KindIntegration, &Target{})
-}
-
-// SelectCredentials selects among all credentials of an integration. With [ConfigWrite]
-// those are selected under which a configuration can be created, as [Policy.Allowed] has it
-// for a target that is a credential (SPEC 4.3).
-func (p *Policy) SelectCredentials(action Permission, integration string) Selection {
-	return p.selects(action, KindCredential, &Target{Integration: integration})
-}
-
-// SelectConfigurations selects among all configurations of a credential, which the target
-// names. Give both of its identifiers: where one is open, the configurations are selected
-// that are allowed whatever it is (SPEC 4.7), and then a claim can be written that makes the
-// selection, and the time for it, grow with the square of its rules.
-func (p *Policy) SelectConfigurations(action Permission, credential Target) Selection {
-	return p.selects(action, KindConfiguration, &credential)
-}
-
-// selects selects among the things of a kind that are in a target.
-func (p *Policy) selects(action Permission, kind Kind, above *Target) Selection {
-	q, valid := above.question()
-	if action == "" || !valid || q.depth != kind-1 {
-		return Selection{}
-	}
-	q.depth = kind
-	if q.creation() == vocabulary(nil).grant(action) {
-		q.descend()
-	}
-	var all []condition
-	for _, s := range p.rulesets() {
-		switch s {
-		case nil:
-			return Selection{}
-		case &unrestricted:
-		default:
-			all = append(all, s.conditions(q, kind, s.vocabulary().grant(action))...)
+// It asks while it is ranged over, one question for each item. To have a database leave out what is
+// denied, see [Policy.SelectCredentials].
+func Filter[T any](p *Policy, action Permission, items iter.Seq[T], target func(T) Target) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		if items == nil {
+			return
+		}
+		for item := range items {
+			if p.Allowed(action, target(item)) && !yield(item) {
+				return
+			}
 		}
 	}
-	return Selection{kind, canonicalTarget(*above), simplify(all)}
 }
 
-// canonicalTarget returns a target with its IDs as they compare.
-func canonicalTarget(t Target) Target {
-	t.CredentialID, t.ConfigurationID = canonicalID(t.CredentialID), canonicalID(t.ConfigurationID)
-	return t
-}
-
-// Allows reports whether a target is selected. It agrees with [Policy.Allowed] for every
-// target of the kind that is selected among and that stands in the same integration and
-// credential, spelled as they were for the selection but for the case of a UUID. It is
-// false for every other target.
+// A Selection says which of many things a list may have, without asking about each: which
+// integrations, credentials or configurations. A handler uses it to have a database leave out the
+// others, see [Selection.Where]. It selects what the methods of [Policy] that return one say:
 //
-// For a row of a database, give both identifiers, and [None] for one that it does not have.
-// One that is left open is taken by SPEC 4.7, as everywhere.
-func (s Selection) Allows(t Target) bool {
-	q, valid := t.question()
-	if s.kind == 0 || !valid || q.depth != s.kind {
+//	what is listed     where an action is allowed      what is visible (SPEC 5.1)
+//	integrations       [Policy.SelectIntegrations]     [Policy.VisibleIntegrations]
+//	credentials        [Policy.SelectCredentials]      [Policy.VisibleCredentials]
+//	configurations     [Policy.SelectConfigurations]   [Policy.VisibleConfigurations]
+//
+// It is for things whose own identifiers are each known or absent (SPEC 3.2).
+//
+// A Selection is a value that does not change. The zero Selection selects nothing. So does the one of
+// an invalid question, and the one of a nil or zero policy. To make one takes time that is near linear
+// in the rules of the policy, so make one for a query and not for each row.
+type Selection struct {
+	kind   Kind   // of what is selected; 0 selects nothing
+	within Target // what that is in
+	named  *namedTexts
+	is     *formula
+	err    error // why nothing is selected, if the question is wrong
+}
+
+// SelectIntegrations selects among all integrations those for which [Policy.Allowed] allows the
+// action on the integration. What the action acts on in the integration is unknown, see SPEC 3.3.
+func (p *Policy) SelectIntegrations(action Permission) Selection {
+	return p.selects(action, KindIntegration, User())
+}
+
+// SelectCredentials selects among all credentials in a target those for which [Policy.Allowed] allows
+// the action on the credential. Within an [Integration] these are its credentials. Within the [User]
+// they are those of all integrations.
+func (p *Policy) SelectCredentials(action Permission, within Target) Selection {
+	return p.selects(action, KindCredential, within)
+}
+
+// SelectConfigurations selects among all configurations in a target those for which [Policy.Allowed]
+// allows the action on the configuration. Within a credential these are its configurations, within an
+// [Integration] those of all its credentials, and within the [User] those of all integrations.
+//
+// Give both identifiers of a credential. If one is unknown, the selection has the configurations that
+// are allowed for every value of it (SPEC 4.7).
+func (p *Policy) SelectConfigurations(action Permission, within Target) Selection {
+	return p.selects(action, KindConfiguration, within)
+}
+
+// VisibleIntegrations selects among all integrations those that are [Policy.Visible].
+//
+// To make one of an intersection, and the other selections of what is visible, can take time and
+// space that grow with the product of the numbers of rules. If it would be too much, nothing is
+// selected, and [Selection.Where] returns an error.
+func (p *Policy) VisibleIntegrations() Selection { return p.shows(KindIntegration, User()) }
+
+// VisibleCredentials selects among all credentials in a target, as [Policy.SelectCredentials] does,
+// those that are [Policy.Visible].
+func (p *Policy) VisibleCredentials(within Target) Selection { return p.shows(KindCredential, within) }
+
+// VisibleConfigurations selects among all configurations in a target, as
+// [Policy.SelectConfigurations] does, those that are [Policy.Visible]. What is unknown of a credential
+// counts as absent.
+func (p *Policy) VisibleConfigurations(within Target) Selection {
+	return p.shows(KindConfiguration, within)
+}
+
+// selects selects among the things of a kind that are in a target those where an action is allowed.
+func (p *Policy) selects(action Permission, kind Kind, within Target) Selection {
+	if p != nil && p.hooks != nil {
+		defer p.observe(AskedSelection, action, &within, Observation{})
+	}
+	n, known := p.vocabulary().number(action)
+	if !known {
+		return Selection{err: p.question(action, User())}
+	}
+	c, err := p.compiler(kind, within)
+	if err != nil {
+		return Selection{err: err}
+	}
+	return c.selection(c.allowed(action, n))
+}
+
+// shows selects among the things of a kind that are in a target those that are visible.
+func (p *Policy) shows(kind Kind, within Target) Selection {
+	if p != nil && p.hooks != nil {
+		defer p.observe(AskedSelection, "", &within, Observation{})
+	}
+	c, err := p.compiler(kind, within)
+	if err != nil {
+		return Selection{err: err}
+	}
+	f, err := c.visible()
+	if err != nil {
+		return Selection{err: err}
+	}
+	return c.selection(f)
+}
+
+// Has reports whether a target is selected. It agrees with [Policy.Allowed], or with [Policy.Visible],
+// for every target of the kind that is selected among and in what the selection was made for, if each
+// identifier of a level below that is known or absent. It is false for every other target.
+//
+// Its time hardly grows with the policy, where that of Visible does.
+func (s Selection) Has(t Target) bool {
+	if s.kind == 0 || t.level != s.kind || t.invalid() != nil {
 		return false
 	}
-	t = canonicalTarget(t)
-	var id, externalID string
-	switch s.kind {
-	case KindIntegration:
-		id, externalID, t = t.Integration, None, Target{}
-	case KindCredential:
-		id, externalID = t.CredentialID, t.CredentialExternalID
-		t.CredentialID, t.CredentialExternalID = "", ""
-	case KindConfiguration:
-		id, externalID = t.ConfigurationID, t.ConfigurationExternalID
-		t.ConfigurationID, t.ConfigurationExternalID = "", ""
+	own := identifiersTo(s.kind) &^ identifiersTo(s.within.level)
+	if (t.known | t.absent).Has(own) && t.above(s.within.level) == s.within {
+		return s.is.holds(s.named.tupleOf(&t, own))
 	}
-	if t != s.above {
-		return false
+	return false
+}
+
+// above returns what t is in, at a level above its own.
+func (t *Target) above(level Kind) Target {
+	of := identifiersTo(level)
+	a := Target{level: level, known: t.known & of, absent: t.absent & of}
+	if level >= KindIntegration {
+		a.integration = t.integration
 	}
-	for _, c := range s.conditions {
-		if !c[byID].has(id) && !c[byExternalID].has(externalID) {
+	if level >= KindCredential {
+		a.credential = t.credential
+	}
+	return a
+}
+
+// A namedTexts numbers the identifiers that rules name.
+type namedTexts struct {
+	texts [patterns][]string // for each pattern, sorted
+	cells map[*ruleset][]cell
+}
+
+// A cell is an identifier at some level: one more than its number, and in the lowest bit whether it is
+// an external ID. It is 0 for none.
+type cell uint32
+
+func newCell(number int, p pattern) cell {
+	c := cell(number+1) << 1
+	if p.isExternal() {
+		c |= 1
+	}
+	return c
+}
+
+// A tuple has a cell for each level below the user.
+type tuple [3]cell
+
+// pattern returns the pattern that the cell at a level is of. There must be one.
+func (t *tuple) pattern(level int) pattern {
+	switch {
+	case level == 0:
+		return integrationByName
+	case t[level]&1 != 0:
+		return wildcard(KindIntegration+Kind(level)) + 1
+	}
+	return wildcard(KindIntegration+Kind(level)) + 2
+}
+
+// shape returns which identifiers a tuple has.
+func (t *tuple) shape() (shape Identifiers) {
+	for level := range t {
+		if t[level] != 0 {
+			shape |= t.pattern(level).identifiers()
+		}
+	}
+	return shape
+}
+
+// newNamedTexts numbers those of the identifiers that rules name, in the order of the texts.
+func newNamedTexts(rules []*ruleset, which Identifiers) *namedTexts {
+	type entry struct {
+		key  rowKey
+		text string
+	}
+	named := &namedTexts{cells: make(map[*ruleset][]cell)}
+	entries := make([][]entry, len(rules))
+	for i, s := range rules {
+		seen := make(map[rowKey]bool)
+		for number := range uint32(s.size()) {
+			n := &s.nodes[number]
+			key := rowKey{n.pattern, n.id, n.name}
+			if n.pattern.identifiers()&which == 0 || seen[key] {
+				continue
+			}
+			seen[key] = true
+			e := entry{key, s.scope(number).name}
+			work(len(e.text))
+			entries[i] = append(entries[i], e)
+			named.texts[n.pattern] = append(named.texts[n.pattern], e.text)
+		}
+	}
+	for p, list := range named.texts {
+		slices.Sort(list)
+		named.texts[p] = slices.Compact(list)
+	}
+	for i, s := range rules {
+		cells := make(map[rowKey]cell)
+		for _, e := range entries[i] {
+			number, _ := slices.BinarySearch(named.texts[e.key.pattern], e.text)
+			cells[e.key] = newCell(number, e.key.pattern)
+		}
+		own := make([]cell, s.size())
+		for number := range own {
+			n := &s.nodes[number]
+			own[number] = cells[rowKey{n.pattern, n.id, n.name}]
+		}
+		named.cells[s] = own
+	}
+	return named
+}
+
+// A rowKey is what a node of a claim names.
+type rowKey struct {
+	pattern pattern
+	id      uuid
+	name    uint32
+}
+
+// text returns the text of the cell at a level of a tuple.
+func (n *namedTexts) text(t *tuple, level int) string {
+	return n.texts[t.pattern(level)][t[level]>>1-1]
+}
+
+// A row has the two cells of each level, that of the ID or the name and that of the external ID.
+type row [3][2]cell
+
+// has reports whether a row has all cells of a tuple.
+func (r *row) has(t *tuple) bool {
+	for level, c := range t {
+		if c != 0 && r[level][c&1] != c {
 			return false
 		}
 	}
 	return true
 }
 
-// A Condition is one of the conditions of a [Selection]. It holds for what passes by its ID
-// or by its external ID. An ID passes that is in IDs or, with NotIDs, that is not: then that
-// there is none passes too. External IDs do likewise. So the zero Condition holds for
-// nothing.
-type Condition struct {
-	IDs            []string // names, for integrations; a UUID in lower case
-	NotIDs         bool
-	ExternalIDs    []string
-	NotExternalIDs bool
-}
-
-// Conditions returns the conditions that all hold for just what is selected. There are none
-// if that is everything, and there is the zero [Condition] if it is nothing. The lists are
-// sorted, and the caller's to keep.
-//
-// Nearly always there are one or two: one that denies IDs, and one with the default, which
-// is NotExternalIDs, and the IDs and external IDs for which it is otherwise. Then every name
-// in the lists matters. Rules that matter by both identifiers at once make more, up to one
-// for each of them: for [ConfigWrite] on credentials, where the target leaves open which
-// credential it is, and in intersections.
-func (s Selection) Conditions() []Condition {
-	if s.kind == 0 {
-		return []Condition{{}}
-	}
-	var list []Condition
-	for _, c := range s.conditions {
-		list = append(list, Condition{
-			slices.Clone(c[byID].list), c[byID].not, slices.Clone(c[byExternalID].list), c[byExternalID].not,
-		})
-	}
-	return list
-}
-
-// SQL returns the selection as an SQL condition, to be put in a WHERE clause. It takes the
-// expressions of a row's ID and external ID, and a function that returns the text of a test
-// whether an expression is in a list. That function brings the list into the query in the
-// way of the database at hand, as an argument: never in the text. It is called in the order
-// in which the tests stand in the condition, and never with an empty list. For PostgreSQL:
-//
-//	args := []any{"slack"}
-//	where := selection.SQL("id::text", "external_id", func(expr string, list []string) string {
-//		args = append(args, list) // with lib/pq: pq.Array(list)
-//		return fmt.Sprintf("%s = ANY($%d)", expr, len(args))
-//	})
-//	rows, err := db.Query("SELECT * FROM credentials WHERE integration = $1 AND "+where, args...)
-//
-// What is where then depends on the policy. A default of no, a default of yes, all and
-// nothing look so:
-//
-//	((id::text = ANY($2)) OR (external_id = ANY($3)))
-//	((id::text IS NULL OR NOT (id::text = ANY($2))) AND ((id::text = ANY($3)) OR (external_id IS NULL OR NOT (external_id = ANY($4)))))
-//	(1 = 1)
-//	(1 = 0)
-//
-// The condition does not restrict rows to the integration or the credential that the
-// selection is for; the query must. NULL is an identifier that is not there. An empty string
-// must not stand for that: NULLIF makes it NULL. For integrations the ID is the name,
-// and there is no external ID.
-//
-// Rows are selected just as [Selection.Allows] says if the database compares as SPEC 2.5
-// does: by bytes, not with a collation that ignores case, accents or trailing spaces, and
-// a UUID in lower case. PostgreSQL writes the type uuid so: cast the column and not the
-// list, which may hold IDs that are no UUIDs. Of a text column that holds UUIDs in capitals,
-// and nothing but UUIDs, take lower(id). Identifiers that SPEC 2.4 forbids, no row may have:
-// no rule can name them, so a default of yes takes them in where Allows does not.
-func (s Selection) SQL(id, externalID string, in func(expr string, list []string) string) string {
-	if s.kind == 0 {
-		return sqlNone
-	}
-	test := func(expr string, n idSet) string {
-		n.list = slices.Clone(n.list)
-		switch {
-		case n.not:
-			return "(" + expr + " IS NULL OR NOT (" + in(expr, n.list) + "))"
-		case len(n.list) > 0:
-			return "(" + in(expr, n.list) + ")"
-		}
-		return ""
-	}
-	var all []string
-	for _, c := range s.conditions {
-		first, second := test(id, c[byID]), test(externalID, c[byExternalID])
-		switch {
-		case first == "" && second == "":
-			return sqlNone
-		case first == "" || second == "":
-			all = append(all, first+second)
-		default:
-			all = append(all, "("+first+" OR "+second+")")
-		}
-	}
-	switch len(all) {
-	case 0:
-		return sqlAll
-	case 1:
-		return all[0]
-	}
-	return "(" + strings.Join(all, " AND ") + ")"
-}
-
-// Not every database has a word for true.
-const sqlAll, sqlNone = "(1 = 1)", "(1 = 0)"
-
-// A condition holds for what is in one of two sets, or in both: by its ID, and by its
-// external ID.
-type condition [2]idSet
-
-const (
-	byID = iota
-	byExternalID
-	byNothing // where a rule names neither
-)
-
-// An idSet is a set of identifiers: those of a sorted list, or all others and none at all.
-type idSet struct {
-	list []string
-	not  bool
-}
-
-// has reports whether the set holds an identifier, as it compares. It holds an open one if
-// it holds all (SPEC 4.7).
-func (n idSet) has(name string) bool {
-	if name == "" {
-		return n.isAll()
-	}
-	_, found := slices.BinarySearch(n.list, name)
-	return found != n.not
-}
-
-func (n idSet) isAll() bool  { return n.not && len(n.list) == 0 }
-func (n idSet) isNone() bool { return !n.not && len(n.list) == 0 }
-
-// and returns the set of what is in both.
-func (n idSet) and(m idSet) idSet {
-	both := idSet{not: n.not && m.not}
-	for a, b := n.list, m.list; len(a) > 0 || len(b) > 0; {
-		order := -1
-		switch {
-		case len(a) == 0:
-			order = 1
-		case len(b) > 0:
-			order = strings.Compare(a[0], b[0])
-		}
-		var name string
-		if order <= 0 {
-			name, a = a[0], a[1:]
-		}
-		if order >= 0 {
-			name, b = b[0], b[1:]
-		}
-		if ((order <= 0) != n.not && (order >= 0) != m.not) != both.not {
-			both.list = append(both.list, name)
-		}
-	}
-	return both
-}
-
-// within returns a set that has the same members as n among those of m, and a list as
-// short as can be.
-func (n idSet) within(m idSet) idSet {
-	if n.and(m).isNone() {
-		return idSet{}
-	}
-	return idSet{idSet{list: n.list}.and(m).list, n.not}
-}
-
-// compare orders sets, in any order.
-func (n idSet) compare(m idSet) int {
-	if n.not != m.not {
-		if n.not {
-			return -1
-		}
-		return 1
-	}
-	return slices.Compare(n.list, m.list)
-}
-
-// conditions returns the conditions under which want is granted by q for something of a
-// kind whose own identifiers are not in q. At most one other identifier is open in q.
-//
-// The rules that may apply, from the most specific rank down, are a list in which the first
-// that matches decides. The answer is yes if each rule that denies comes too late, because
-// something above it in the list matches, or does not match itself. That is a condition for
-// each rank. By SPEC 4.7 this has to hold for every name of what is open, each of which makes
-// a list of the rules with that name and those with none, and where it has none of these
-// names. The last is the list of the rules without a name of it. So of the others it is
-// enough to look at the rules with one.
-func (s *ruleset) conditions(q question, kind Kind, want grant) []condition {
-	row := identifiersOf(kind)
-	var list []condition
-	above := map[string]*matched{"": {}} // what has matched so far, by the name of what is open
-	common := above[""]
-	for left := s.ranks & ranksOf(q.depth, q.given|q.open|row); left != 0 && !common.all; left = left.butHighest() {
-		r := left.highest()
-		side := byNothing
-		denied := map[string][]string{}
-		for _, m := range s.order[s.start[r]:s.start[r+1]] {
-			if !s.fits(m, q, q.open|row) {
-				continue
-			}
-			side = byNothing
-			var name, open string
-			for number := m; number != noNode; number = s.nodes[number].parent {
-				switch n := &s.nodes[number]; {
-				case n.id >= identifiers:
-				case row.has(n.id):
-					side, name = byID, n.name
-					if n.id.form() == formExternal {
-						side = byExternalID
-					}
-				case q.open.has(n.id):
-					open = n.name
-				}
-			}
-			own := above[open]
-			if own == nil {
-				own = new(matched)
-				above[open] = own
-			}
-			if common.has(side, name) || own.has(side, name) {
-				continue
-			}
-			own.add(side, name)
-			if s.nodes[m].grant&want == grantNone {
-				denied[open] = append(denied[open], name)
-			}
-		}
-		// Where a name of what is open has matched nothing of its own, the conditions are
-		// the same but for what is denied, and make one.
-		var shared []string
-		for open, names := range denied {
-			if own := above[open]; open == "" || own.isEmptyBut(side) {
-				shared = append(shared, names...)
-			} else {
-				list = append(list, tooLate(side, names, common, own))
-			}
-		}
-		if shared != nil {
-			list = append(list, tooLate(side, shared, common, new(matched)))
-		}
-	}
-	if !common.all {
-		list = append(list, tooLate(byNothing, nil, common, new(matched))) // no rule applies
-	}
-	return list
-}
-
-// identifiersOf returns those of a level.
-func identifiersOf(kind Kind) Identifiers {
-	switch kind {
-	case KindIntegration:
-		return 1 << integrationName
-	case KindCredential:
-		return 1<<credentialID | 1<<credentialExternalID
-	}
-	return 1<<configurationID | 1<<configurationExternalID
-}
-
-// A matched is what rules have matched by the identifiers of a level.
-type matched struct {
-	names [2]map[string]bool
-	all   bool // by a wildcard
-}
-
-func (m *matched) has(side int, name string) bool {
-	return m.all || side != byNothing && m.names[side][name]
-}
-
-func (m *matched) add(side int, name string) {
-	if side == byNothing {
-		m.all = true
-		return
-	}
-	if m.names[side] == nil {
-		m.names[side] = make(map[string]bool)
-	}
-	m.names[side][name] = true
-}
-
-// isEmptyBut reports whether m has no names but on one side.
-func (m *matched) isEmptyBut(side int) bool {
-	return (side == byID || len(m.names[byID]) == 0) && (side == byExternalID || len(m.names[byExternalID]) == 0)
-}
-
-// tooLate returns the condition that a denial of some names does not match, or that one of
-// what stands above it does.
-func tooLate(side int, denied []string, common, own *matched) condition {
-	var c condition
-	for i := range c {
-		if i == side {
-			slices.Sort(denied)
-			c[i] = idSet{slices.Compact(denied), true}
+// tupleOf returns the row of a target. What no rule names has no cell.
+func (n *namedTexts) tupleOf(t *Target, own Identifiers) (r row) {
+	for p := anyIntegration; p < patterns; p++ {
+		which := p.identifiers()
+		if which&own == 0 {
 			continue
 		}
-		all := slices.AppendSeq(slices.Collect(maps.Keys(common.names[i])), maps.Keys(own.names[i]))
-		slices.Sort(all)
-		c[i] = idSet{list: slices.Compact(all)}
-	}
-	return c
-}
-
-// simplify returns conditions that all hold for just what the given ones do, fewer and with
-// fewer names: those with one side in common are joined, and a condition that has only one
-// side spares the others what it excludes.
-func simplify(list []condition) []condition {
-	for changed := true; changed; {
-		changed = false
-		list = slices.DeleteFunc(list, func(c condition) bool { return c[byID].isAll() || c[byExternalID].isAll() })
-		for _, side := range []int{byExternalID, byID} {
-			slices.SortFunc(list, func(c, d condition) int { return c[side].compare(d[side]) })
-			joined := list[:0]
-			for _, c := range list {
-				if last := len(joined) - 1; last >= 0 && joined[last][side].compare(c[side]) == 0 {
-					joined[last][1-side] = joined[last][1-side].and(c[1-side])
-					changed = true
-				} else {
-					joined = append(joined, c)
-				}
-			}
-			list = joined
-		}
-		for i, only := range list {
-			for side := range only {
-				if !only[1-side].isNone() {
-					continue
-				}
-				for j := range list {
-					if c := &list[j]; j != i {
-						spared := c[side].within(only[side])
-						changed = changed || spared.compare(c[side]) != 0
-						c[side] = spared
-					}
-				}
+		if s, state := t.Lookup(which); state == Known {
+			if number, named := slices.BinarySearch(n.texts[p], s); named {
+				c := newCell(number, p)
+				r[p.kind()-KindIntegration][c&1] = c
 			}
 		}
 	}
-	return list
+	return r
 }

@@ -1,0 +1,329 @@
+package permissions
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A formula says of a row whether it is selected. Formulas do not change, and share parts.
+//
+// A formula is built by anyOf, allOf and literal, which keep it small: they leave out constants, and
+// join the literals of one shape.
+type formula struct {
+	op formulaOp
+
+	// Of a literal: the row has, or has not, all cells of one of the tuples. The tuples have the same
+	// shape, which is not empty, and are sorted. There is at least one.
+	shape  Identifiers
+	tuples []tuple
+
+	of []*formula // of an opAny or opAll: two or more
+}
+
+type formulaOp uint8
+
+const (
+	opNone formulaOp = iota
+	opEvery
+	opIn    // a literal
+	opNotIn // a literal
+	opAny
+	opAll
+)
+
+// They are not modified.
+var none, every = &formula{op: opNone}, &formula{op: opEvery}
+
+func constant(b bool) *formula {
+	if b {
+		return every
+	}
+	return none
+}
+
+func (f *formula) isLiteral() bool { return f.op == opIn || f.op == opNotIn }
+
+// literal returns the formula that a row has one of the tuples, or that it has none of them. The tuples
+// are sorted, and have the same shape.
+func literal(op formulaOp, shape Identifiers, tuples []tuple) *formula {
+	switch {
+	case len(tuples) == 0:
+		return constant(op == opNotIn)
+	case shape == 0: // a tuple without cells, which every row has
+		return constant(op == opIn)
+	}
+	return &formula{op: op, shape: shape, tuples: tuples}
+}
+
+// in returns the formula that a row has one of the tuples, which can have any shapes.
+func in(tuples []tuple) *formula {
+	byShape := make(map[Identifiers][]tuple)
+	for _, t := range tuples {
+		byShape[t.shape()] = append(byShape[t.shape()], t)
+	}
+	var list []*formula
+	for shape := range allIdentifiers + 1 {
+		own := byShape[shape]
+		sortTuples(own)
+		list = append(list, literal(opIn, shape, slices.Compact(own)))
+	}
+	return anyOf(list...)
+}
+
+func sortTuples(list []tuple) {
+	work(len(list))
+	slices.SortFunc(list, compareTuples)
+}
+
+func compareTuples(t, u tuple) int { return slices.Compare(t[:], u[:]) }
+
+// not returns the negation.
+func (f *formula) not() *formula {
+	switch f.op {
+	case opNone:
+		return every
+	case opEvery:
+		return none
+	case opIn:
+		return literal(opNotIn, f.shape, f.tuples)
+	case opNotIn:
+		return literal(opIn, f.shape, f.tuples)
+	}
+	list := make([]*formula, len(f.of))
+	for i, g := range f.of {
+		list[i] = g.not()
+	}
+	if f.op == opAny {
+		return allOf(list...)
+	}
+	return anyOf(list...)
+}
+
+func anyOf(list ...*formula) *formula { return join(opAny, list) }
+func allOf(list ...*formula) *formula { return join(opAll, list) }
+
+// join returns the formula that any or all of the formulas hold.
+func join(op formulaOp, list []*formula) *formula {
+	neutral, dominant := none, every
+	if op == opAll {
+		neutral, dominant = every, none
+	}
+	var literals [allIdentifiers + 1][]*formula
+	var others []*formula
+	dominated := false
+	var add func(list []*formula)
+	add = func(list []*formula) {
+		for _, f := range list {
+			switch {
+			case f.op == neutral.op:
+			case f.op == dominant.op:
+				dominated = true
+			case f.op == op:
+				add(f.of)
+			case f.isLiteral():
+				literals[f.shape] = append(literals[f.shape], f)
+			default:
+				others = append(others, f)
+			}
+		}
+	}
+	add(list)
+	var all []*formula
+	for _, same := range literals {
+		if len(same) == 0 {
+			continue
+		}
+		switch f := joinLiterals(op, same); f.op {
+		case neutral.op:
+		case dominant.op:
+			dominated = true
+		default:
+			all = append(all, f)
+		}
+	}
+	if dominated {
+		return dominant
+	}
+	all = append(all, distinct(others)...)
+	switch len(all) {
+	case 0:
+		return neutral
+	case 1:
+		return all[0]
+	}
+	return &formula{op: op, of: all}
+}
+
+// distinct returns the formulas, each once.
+func distinct(list []*formula) []*formula {
+	if len(list) < 2 {
+		return list
+	}
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(list, func(f *formula) bool {
+		key := string(f.appendKey(nil))
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// joinLiterals returns the literal, or the constant, that any or all of some literals of one shape hold.
+func joinLiterals(op formulaOp, list []*formula) *formula {
+	if len(list) == 1 {
+		return list[0]
+	}
+	listed := opIn // those of which all tuples count
+	if op == opAll {
+		listed = opNotIn
+	}
+	var tuples []tuple
+	var others [][]tuple
+	for _, f := range list {
+		if f.op == listed {
+			tuples = append(tuples, f.tuples...)
+		} else {
+			others = append(others, f.tuples)
+		}
+	}
+	sortTuples(tuples)
+	tuples = slices.Compact(tuples)
+	if others == nil {
+		return literal(listed, list[0].shape, tuples)
+	}
+	common := slices.MinFunc(others, func(a, b []tuple) int { return len(a) - len(b) })
+	for _, other := range others {
+		common = those(common, other, true)
+	}
+	return literal(opIn+opNotIn-listed, list[0].shape, those(common, tuples, false))
+}
+
+// those returns the tuples of a list that are, or are not, in another list. Both are sorted. It takes
+// time in proportion to the first.
+func those(list, other []tuple, present bool) (kept []tuple) {
+	work(len(list))
+	for _, t := range list {
+		if _, found := slices.BinarySearchFunc(other, t, compareTuples); found == present {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// A premise is a literal that holds wherever a part of a formula matters.
+type premise struct {
+	*formula
+	more *premise
+}
+
+// under returns a formula that holds for the same rows as f among those where the premises hold, and
+// is no larger. In a conjunction, each literal is a premise of the other parts. In a disjunction, the
+// negation of each literal is.
+func (f *formula) under(given *premise) *formula {
+	if f.isLiteral() {
+		for p := given; p != nil && f.isLiteral(); p = p.more {
+			if p.shape == f.shape {
+				f = f.underOne(p.formula)
+			}
+		}
+		return f
+	}
+	if f.op != opAny && f.op != opAll {
+		return f
+	}
+	var list []*formula
+	for _, g := range f.of {
+		if !g.isLiteral() {
+			continue
+		}
+		if g = g.under(given); g.isLiteral() {
+			held := g
+			if f.op == opAny {
+				held = g.not()
+			}
+			given = &premise{held, given}
+		}
+		list = append(list, g)
+	}
+	for _, g := range f.of {
+		if !g.isLiteral() {
+			list = append(list, g.under(given))
+		}
+	}
+	return join(f.op, list)
+}
+
+// underOne is under for a literal and a premise of the same shape.
+func (f *formula) underOne(given *formula) *formula {
+	if given.op == opNotIn {
+		return literal(f.op, f.shape, those(f.tuples, given.tuples, false))
+	}
+	common := those(f.tuples, given.tuples, true)
+	if len(common) == len(given.tuples) {
+		return constant(f.op == opIn)
+	}
+	return literal(f.op, f.shape, common)
+}
+
+// without returns the formula for rows that do not have the given identifiers.
+func (f *formula) without(absent Identifiers) *formula {
+	switch {
+	case f.isLiteral() && f.shape&absent != 0:
+		return constant(f.op == opNotIn)
+	case f.op != opAny && f.op != opAll:
+		return f
+	}
+	list := make([]*formula, len(f.of))
+	for i, g := range f.of {
+		list[i] = g.without(absent)
+	}
+	return join(f.op, list)
+}
+
+// holds reports whether a row is selected.
+func (f *formula) holds(r row) bool {
+	switch f.op {
+	case opIn, opNotIn:
+		return f.has(r) == (f.op == opIn)
+	case opAny:
+		return slices.ContainsFunc(f.of, func(g *formula) bool { return g.holds(r) })
+	case opAll:
+		return !slices.ContainsFunc(f.of, func(g *formula) bool { return !g.holds(r) })
+	}
+	return f.op == opEvery
+}
+
+// has reports whether a row has one of the tuples of a literal.
+func (f *formula) has(r row) bool {
+	var own tuple
+	for level := range own {
+		if c := f.tuples[0][level]; c != 0 {
+			if own[level] = r[level][c&1]; own[level] == 0 {
+				return false
+			}
+		}
+	}
+	_, found := slices.BinarySearchFunc(f.tuples, own, compareTuples)
+	return found
+}
+
+// appendKey appends bytes that are the same for equal formulas, and different for others.
+func (f *formula) appendKey(b []byte) []byte {
+	b = append(b, byte(f.op), byte(f.shape))
+	b = binary.AppendUvarint(b, uint64(len(f.tuples)+len(f.of)))
+	b = appendTuples(b, f.tuples)
+	for _, g := range f.of {
+		b = g.appendKey(b)
+	}
+	return b
+}
+
+func appendTuples(b []byte, list []tuple) []byte {
+	work(len(list))
+	for _, t := range list {
+		for _, c := range t {
+			b = binary.LittleEndian.AppendUint32(b, uint32(c))
+		}
+	}
+	return b
+}

@@ -1,0 +1,688 @@
+package permissions
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/connectperms/permissions/internal/strictjson"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// ErrSQL says that [Selection.Where] cannot say a selection in SQL: the dialect is unknown, a column is
+// missing or is not one, or the database does not take so many arguments. The error says what to do.
+var ErrSQL = errors.New("permissions: no SQL for the selection")
+
+var errTooManyCombinations = fmt.Errorf("%w: the parts of the intersection name too much of what is below the rows; "+
+	"ask Visible of each row, or intersect with a policy that names less", ErrSQL)
+
+// A Dialect is the SQL of a database, and how a query there writes its arguments. The zero Dialect is
+// not one.
+type Dialect uint8
+
+const (
+	// PostgreSQL is for pgx, and for database/sql with any driver of PostgreSQL. Arguments are numbered:
+	// $1. The database must have the encoding UTF8, which is the default.
+	PostgreSQL Dialect = 1 + iota
+
+	// PostgreSQLQuestionMarks is PostgreSQL with ? for each argument. It is for what numbers arguments
+	// itself, such as squirrel, goqu and GORM.
+	PostgreSQLQuestionMarks
+
+	// MariaDB is for database/sql. Arguments are ?. It is for MariaDB 10.7 and later, and not for MySQL.
+	// Columns have the character set utf8mb4. With another one, a query with an argument that the column
+	// cannot hold is an error of the database.
+	MariaDB
+
+	// SQLite is for database/sql. Arguments are ?. It is for SQLite 3.38 and later, or an older one with
+	// its JSON functions. SQLite stores text that is not UTF-8: a row that has such an identifier can be
+	// selected where everything is allowed but what rules name.
+	SQLite
+)
+
+// Columns says which columns of a query have the identifiers of a row. A list of all configurations
+// needs all five, and one of integrations needs one. [Selection.Where] says which are needed.
+type Columns struct {
+	Integration             Column
+	CredentialID            Column
+	CredentialExternalID    Column
+	ConfigurationID         Column
+	ConfigurationExternalID Column
+}
+
+// A Column is a column of a query, or says that there is none. The zero Column says nothing, which is
+// an error where a column is needed.
+//
+// Its name is an SQL identifier as the query has it, such as external_id, c.external_id or
+// c."External ID". Its parts are letters, digits and underscores, or are quoted with the marks " or `.
+// The name becomes part of the text of the query. So it must never come from a request.
+//
+// NULL in a column is an absent identifier. A row whose integration is NULL is not selected.
+type Column struct {
+	name string
+	kind columnKind
+}
+
+type columnKind uint8
+
+const (
+	columnMissing columnKind = iota
+	columnUUID
+	columnText
+	columnChecked
+	columnNone
+)
+
+// UUIDColumn is a column for IDs of the type uuid, which PostgreSQL and MariaDB have.
+func UUIDColumn(name string) Column { return Column{name, columnUUID} }
+
+// TextColumn is a column of a text type, such as text or varchar, with any text in it.
+//
+// A row whose text is not a valid identifier (SPEC 2.4, 2.5) is not selected. The condition tests
+// that for each row. An ID compares without regard to letter case, with the function lower. That takes
+// an index on the expression lower(id). MariaDB has none, so see [CheckedColumn].
+func TextColumn(name string) Column { return Column{name, columnText} }
+
+// CheckedColumn is a column of a text type in which a CHECK allows only valid identifiers, and UUIDs
+// only in lower case. The conditions are then shorter, and an ordinary index serves them. The file
+// docs/lists.md has the CHECK for each database.
+//
+// Without the CHECK, a policy that denies an ID does not deny a row that spells it in capital letters.
+func CheckedColumn(name string) Column { return Column{name, columnChecked} }
+
+// NoColumn says that no row has the identifier: it is absent, as NULL in a column is. Do not use it
+// for an identifier that rows have and that the query does not select. Join the table that has it.
+func NoColumn() Column { return Column{kind: columnNone} }
+
+// Where returns the selection as a condition of a WHERE clause, and the arguments of the query up to
+// the end of the condition. It is given those that the text of the query has before the condition:
+//
+//	where, args, err := policy.SelectCredentials(permissions.ProxyAPI, permissions.Integration("slack")).
+//		Where(permissions.PostgreSQL, columns, owner)
+//	...
+//	rows, err := pool.Query(ctx, `SELECT id, name FROM credentials WHERE owner = $1 AND `+where, args...)
+//
+// Arguments that follow the condition are appended to args, and the first of these is number
+// len(args)+1. Nothing from the policy and nothing from the target is part of the text: all of it is
+// arguments. They are strings, which is what every driver takes. The text depends on the policy.
+//
+// The rows are exactly those for which [Selection.Has] says yes. So the condition has everything that
+// the selection says: where the selection is within an integration or a credential, the row must be
+// in it. The condition is true or false for every row and never NULL, so that NOT gives all other rows,
+// those in other integrations included. It is in parentheses.
+//
+// Identifiers compare as SPEC 2.5 says, whatever the collation of a column: UUIDs without regard to
+// letter case, and names and external IDs by bytes. Where the condition lists what is allowed, it
+// can use an index on each column. The condition and its arguments are as long as the rules that the
+// selection depends on.
+//
+// The needed columns are those of all levels below what the selection is within. Of what it is within,
+// an ID alone tells the credential. An external ID, and a credential of which nothing is known, need
+// the integration too. Other columns are used if they are given.
+//
+// The error matches [ErrSQL], or is that of an invalid question, which matches [ErrQuestion]. With an
+// error the condition is one that no row satisfies.
+func (s Selection) Where(d Dialect, columns Columns, before ...any) (condition string, args []any, err error) {
+	w := &sqlWriter{dialect: d, args: slices.Clip(before)}
+	if err = s.err; err == nil {
+		err = w.use(columns)
+	}
+	if err == nil && s.kind == 0 {
+		return sqlNone, before, nil
+	}
+	if err == nil {
+		condition, err = w.where(&s)
+	}
+	if err != nil {
+		return sqlNone, before, err
+	}
+	return condition, w.args, nil
+}
+
+const sqlNone = "(1 = 0)" // not every database has a word for false
+
+const (
+	maxArgs       = 60_000 // PostgreSQL and MariaDB take 65,535
+	maxArgsSQLite = 32_000 // it takes 32,766
+
+	// Where an argument is not a list, a short list is placeholders, so that the database sees how many
+	// rows there can be. A longer one is one argument, as JSON.
+	maxSQLite  = 200
+	maxMariaDB = 16 * maxChunk
+	maxChunk   = 500 // MariaDB makes a subquery of 1,000 placeholders, which uses no index
+)
+
+// An sqlWriter writes a condition.
+type sqlWriter struct {
+	dialect Dialect
+	columns [patterns]Column
+	named   *namedTexts
+	args    []any
+	asJSON  bool // whether MariaDB and SQLite get every list as JSON
+}
+
+// use takes the columns and checks them.
+func (w *sqlWriter) use(c Columns) error {
+	if w.dialect == 0 || w.dialect > SQLite {
+		return fmt.Errorf("%w: Dialect(%d) is not a dialect; use PostgreSQL, MariaDB or SQLite", ErrSQL, w.dialect)
+	}
+	w.columns[integrationByName] = c.Integration
+	w.columns[credentialByID], w.columns[credentialByExternalID] = c.CredentialID, c.CredentialExternalID
+	w.columns[configurationByID], w.columns[configurationByExternalID] = c.ConfigurationID, c.ConfigurationExternalID
+	for p, column := range w.columns {
+		problem := ""
+		switch {
+		case column.kind == columnMissing:
+		case column.kind == columnNone && pattern(p) == integrationByName:
+			problem = "is NoColumn, but everything is in an integration"
+		case column.kind != columnNone && !isColumnName(column.name):
+			problem = text.Quote(column.name) +
+				" is not the name of a column; it looks like external_id, c.external_id or c.\"External ID\""
+		case column.kind == columnUUID && !pattern(p).isID():
+			problem = "is a UUIDColumn, but only an ID is a UUID; use TextColumn"
+		case column.kind == columnUUID && w.dialect == SQLite:
+			problem = "is a UUIDColumn, but SQLite has no type uuid; use TextColumn"
+		}
+		if problem != "" {
+			return columnError(pattern(p), problem)
+		}
+	}
+	return nil
+}
+
+func columnError(p pattern, problem string) error {
+	return fmt.Errorf("%w: the column for the %v %s", ErrSQL, p.identifiers(), problem)
+}
+
+// isColumnName reports whether a name consists of SQL identifiers with dots between them.
+func isColumnName(name string) bool {
+	for {
+		if name == "" {
+			return false
+		}
+		rest := strings.TrimLeft(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+		if mark := name[:1]; mark == `"` || mark == "`" {
+			quoted, after, closed := strings.Cut(name[1:], mark)
+			if !closed || quoted == "" || strings.ContainsAny(quoted, "?\x00") {
+				return false
+			}
+			rest = after
+		} else if rest == name || name[0] >= '0' && name[0] <= '9' {
+			return false
+		}
+		if rest == "" {
+			return true
+		}
+		if rest[0] != '.' {
+			return false
+		}
+		name = rest[1:]
+	}
+}
+
+// where writes the condition of a selection.
+func (w *sqlWriter) where(s *Selection) (string, error) {
+	w.named = s.named
+	row, absent := identifiersTo(s.kind)&^identifiersTo(s.within.level), Identifiers(0)
+	for p, column := range w.columns {
+		if which := pattern(p).identifiers(); which&row != 0 {
+			switch column.kind {
+			case columnMissing:
+				return "", columnError(pattern(p), "is missing; a list of "+s.kind.String()+"s needs it, or NoColumn if no row has one")
+			case columnNone:
+				absent |= which
+			}
+		}
+	}
+	f := s.is.without(absent)
+	if f == none {
+		return sqlNone, nil
+	}
+	before, limit := w.args, maxArgs
+	if w.dialect == SQLite {
+		limit = maxArgsSQLite
+	}
+	for {
+		list, err := w.placed(&s.within)
+		if err != nil {
+			return "", err
+		}
+		switch f.op {
+		case opEvery:
+		case opAll:
+			list = append(list, w.formulas(f.of)...)
+		default:
+			list = append(list, w.formula(f))
+		}
+		for p := range pattern(patterns) {
+			if p.identifiers()&row != 0 {
+				list = append(list, w.valid(p)...)
+			}
+		}
+		switch {
+		case len(w.args) <= limit:
+			return joined(list, " AND "), nil
+		case w.asJSON || w.dialect < MariaDB:
+			return "", fmt.Errorf("%w: it takes %d arguments, and at most %d are safe; ask Allowed or Visible of each row", ErrSQL, len(w.args), limit)
+		}
+		w.args, w.asJSON = before, true
+	}
+}
+
+// placed writes that a row is in a target.
+func (w *sqlWriter) placed(within *Target) (list []string, err error) {
+	if within.level < KindIntegration {
+		return nil, nil
+	}
+	byID := within.level == KindCredential && within.known.Has(CredentialID)
+	byExternalID := within.level == KindCredential && within.known.Has(CredentialExternalID) && !byID
+	for p := integrationByName; p <= credentialByID; p++ {
+		which, column := p.identifiers(), w.columns[p]
+		needed := p == integrationByName && !byID || p == credentialByID && byID || p == credentialByExternalID &&
+			byExternalID
+		switch {
+		case column.kind == columnMissing && needed, column.kind == columnNone && within.known.Has(which):
+			return nil, columnError(p, "is missing; the selection is within "+within.String())
+		case column.kind == columnMissing || column.kind == columnNone || which == 0:
+		case within.known.Has(which):
+			s, _ := within.Lookup(which)
+			list = append(list, w.in(p, []string{s}))
+		case within.absent.Has(which):
+			list = append(list, "("+column.name+" IS NULL)")
+		}
+	}
+	return list, nil
+}
+
+// formula writes a formula, in parentheses.
+func (w *sqlWriter) formula(f *formula) string {
+	switch f.op {
+	case opIn:
+		return w.tuples(f.tuples, true)
+	case opNotIn:
+		return "(NOT " + w.tuples(f.tuples, false) + ")"
+	}
+	if f.op == opAny {
+		return joined(w.formulas(f.of), " OR ")
+	}
+	return joined(w.formulas(f.of), " AND ")
+}
+
+func (w *sqlWriter) formulas(of []*formula) []string {
+	list := make([]string, len(of))
+	for i, f := range of {
+		list[i] = w.formula(f)
+	}
+	return list
+}
+
+// joined joins expressions that are in parentheses. It writes a balanced tree, because SQLite does not
+// take an expression that is nested deep.
+func joined(list []string, operator string) string {
+	const most = 100
+	if len(list) == 1 {
+		return list[0]
+	}
+	if len(list) > most {
+		half := len(list) / 2
+		list = []string{joined(list[:half], operator), joined(list[half:], operator)}
+	}
+	return "(" + strings.Join(list, operator) + ")"
+}
+
+const (
+	maxGroups = 4
+	maxPrefix = 64 << 10
+)
+
+// tuples writes that a row has one of the tuples, which have one shape. If it can be in a positive
+// place, the database should find an index.
+//
+// Tuples of several cells are grouped by their first one. Each of a few groups has a condition of its
+// own. Many of them are compared as one text, with a separator that no valid identifier holds. That
+// would repeat the first text, so a long one has a condition of its own.
+func (w *sqlWriter) tuples(list []tuple, positive bool) string {
+	first := 0
+	for list[0][first] == 0 {
+		first++
+	}
+	levels := []int{}
+	for level := first; level < len(tuple{}); level++ {
+		if list[0][level] != 0 {
+			levels = append(levels, level)
+		}
+	}
+	if len(levels) == 1 {
+		return w.test(list[0].pattern(first), w.texts(list, first), positive)
+	}
+	groups := make(map[cell][]tuple)
+	var order []cell
+	for _, t := range list {
+		c := t[first]
+		if groups[c] == nil {
+			order = append(order, c)
+		}
+		t[first] = 0
+		groups[c] = append(groups[c], t)
+	}
+	var parts []string
+	var together []tuple
+	for _, c := range order {
+		own := groups[c]
+		var head tuple
+		head[first] = c
+		if name := w.named.text(&head, first); len(order) <= maxGroups || len(name)*len(own) > maxPrefix {
+			// MariaDB merges indexes only if each part of the condition suggests one.
+			indexed := positive && w.dialect != MariaDB
+			parts = append(parts, "("+w.test(head.pattern(first), []string{name}, indexed)+" AND "+w.tuples(own,
+				positive)+")")
+			continue
+		}
+		for _, t := range own {
+			t[first] = c
+			together = append(together, t)
+		}
+	}
+	if together != nil {
+		parts = append(parts, w.together(together, levels, positive))
+	}
+	return joined(parts, " OR ")
+}
+
+// texts returns the texts of the cells at a level, each once.
+func (w *sqlWriter) texts(list []tuple, level int) []string {
+	var cells []cell
+	for _, t := range list {
+		cells = append(cells, t[level])
+	}
+	slices.Sort(cells)
+	cells = slices.Compact(cells)
+	texts := make([]string, len(cells))
+	for i, c := range cells {
+		var t tuple
+		t[level] = c
+		texts[i] = w.named.text(&t, level)
+	}
+	return texts
+}
+
+// together writes that the cells of a row, as one text, are in a list.
+func (w *sqlWriter) together(list []tuple, levels []int, positive bool) string {
+	var parts, exprs []string
+	for _, level := range levels {
+		p := list[0].pattern(level)
+		column := w.columns[p]
+		parts = append(parts, column.name+" IS NOT NULL")
+		if positive && p != integrationByName {
+			parts = append(parts, w.indexed(p, w.texts(list, level)))
+		}
+		exprs = append(exprs, w.asText(p))
+	}
+	texts := make([]string, len(list))
+	for i, t := range list {
+		var b strings.Builder
+		for j, level := range levels {
+			if j > 0 {
+				b.WriteByte(separator)
+			}
+			b.WriteString(w.named.text(&t, level))
+		}
+		texts[i] = b.String()
+	}
+	var expr string
+	switch w.dialect {
+	case MariaDB:
+		expr = "CAST(CONCAT(" + strings.Join(exprs, ", _utf8mb4 X'1F', ") + ") AS BINARY)"
+	case SQLite:
+		expr = "(" + strings.Join(exprs, " || char(31) || ") + ") COLLATE BINARY"
+	default:
+		expr = "(" + strings.Join(exprs, ` || E'\x1f' || `) + `) COLLATE "C"`
+	}
+	parts = append(parts, w.member(expr, "text", texts))
+	return "(" + strings.Join(parts, " AND ") + ")"
+}
+
+const separator = 0x1f // a control character, which SPEC 2.4 forbids
+
+// in writes that a column has one of some texts.
+func (w *sqlWriter) in(p pattern, list []string) string { return w.test(p, list, true) }
+
+// test writes that a column has one of some texts, in a way that is true or false. In a positive place
+// it can use an index.
+func (w *sqlWriter) test(p pattern, list []string, positive bool) string {
+	column := w.columns[p]
+	parts := []string{column.name + " IS NOT NULL"}
+	exact := w.exact(p)
+	mark := len(w.args)
+	if positive {
+		parts = append(parts, w.indexed(p, list))
+	}
+	switch {
+	case positive && exact == w.indexedExpr(p):
+	case w.dialect == PostgreSQL && positive:
+		// The same argument once more.
+		parts = append(parts, exact+" = ANY($"+strconv.Itoa(mark+1)+"::text[])")
+	default:
+		parts = append(parts, w.member(exact, w.listType(p), list))
+	}
+	return "(" + strings.Join(parts, " AND ") + ")"
+}
+
+// indexed writes a test of a column that is true wherever the exact one is, and uses the index.
+func (w *sqlWriter) indexed(p pattern, list []string) string {
+	return w.member(w.indexedExpr(p), w.listType(p), list)
+}
+
+func (w *sqlWriter) listType(p pattern) string {
+	if w.columns[p].kind == columnUUID {
+		return "uuid"
+	}
+	return "text"
+}
+
+// indexedExpr returns the expression of a column that an index is on.
+func (w *sqlWriter) indexedExpr(p pattern) string {
+	column := w.columns[p]
+	switch {
+	case !p.isID() || column.kind != columnText:
+		return column.name
+	case w.dialect == MariaDB: // it has no index on an expression
+		return w.exact(p)
+	}
+	return "lower(" + column.name + ")"
+}
+
+// exact returns an expression of a column that compares by bytes.
+func (w *sqlWriter) exact(p pattern) string {
+	column := w.columns[p]
+	lower := p.isID() && column.kind == columnText
+	switch {
+	case column.kind == columnUUID:
+		return column.name
+	case w.dialect == MariaDB:
+		return "CAST(" + w.asText(p) + " AS BINARY)"
+	case w.dialect == SQLite && lower:
+		return "lower(" + column.name + ")" // which has no collation
+	case w.dialect == SQLite: // with COLLATE BINARY in its place, SQLite does not use the index
+		return "(" + column.name + " || '')"
+	}
+	return w.asText(p)
+}
+
+// asText returns a column as a text.
+func (w *sqlWriter) asText(p pattern) string {
+	column := w.columns[p]
+	expr := column.name
+	switch w.dialect {
+	case MariaDB:
+		if column.kind == columnUUID {
+			return "CAST(" + expr + " AS CHAR(36))"
+		}
+		expr = "CONVERT(" + expr + " USING utf8mb4)"
+	case SQLite:
+	default:
+		expr += "::text"
+		if column.kind != columnUUID {
+			expr += ` COLLATE "C"`
+		}
+	}
+	if p.isID() && column.kind == columnText {
+		return "lower(" + expr + ")"
+	}
+	return expr
+}
+
+// argument adds an argument and returns its place in the text.
+func (w *sqlWriter) argument(s string) string {
+	w.args = append(w.args, s)
+	if w.dialect == PostgreSQL {
+		return "$" + strconv.Itoa(len(w.args))
+	}
+	return "?"
+}
+
+// member writes that an expression is in a list.
+func (w *sqlWriter) member(expr, listType string, list []string) string {
+	switch {
+	case w.dialect < MariaDB:
+		return expr + " = ANY(" + w.argument(arrayLiteral(list)) + "::" + listType + "[])"
+	case w.dialect == SQLite && (w.asJSON && len(list) > 1 || len(list) > maxSQLite):
+		return expr + " IN (SELECT value FROM json_each(" + w.argument(jsonList(list)) + "))"
+	case w.dialect == MariaDB && (w.asJSON && len(list) > 1 || len(list) > maxMariaDB):
+		column := "v LONGTEXT CHARACTER SET utf8mb4"
+		if listType == "uuid" {
+			column = "v UUID"
+		}
+		return expr + " IN (SELECT v FROM JSON_TABLE(" + w.argument(jsonList(list)) + ", '$[*]' COLUMNS (" + column +
+			" PATH '$')) AS list)"
+	}
+	var chunks []string
+	for chunk := range slices.Chunk(list, maxChunk) {
+		for _, s := range chunk {
+			w.argument(s)
+		}
+		chunks = append(chunks, expr+" IN (?"+strings.Repeat(", ?", len(chunk)-1)+")")
+	}
+	return joined(chunks, " OR ")
+}
+
+func jsonList(list []string) string {
+	return string(strictjson.AppendList(nil, '[', list, strictjson.AppendString))
+}
+
+// arrayLiteral returns the text of an array of PostgreSQL. Every driver takes it, where not every
+// driver takes a []string.
+func arrayLiteral(list []string) string {
+	return string(strictjson.AppendList(nil, '{', list, func(b []byte, s string) []byte {
+		b = append(b, '"')
+		for i := range len(s) {
+			if s[i] == '"' || s[i] == '\\' {
+				b = append(b, '\\')
+			}
+			b = append(b, s[i])
+		}
+		return append(b, '"')
+	}))
+}
+
+// Characters for regular expressions and for GLOB: White_Space but for the control characters, and what
+// SPEC 2.4 forbids everywhere.
+var (
+	sqlSpaces  = []rune{' ', 0xa0, 0x1680, 0x2000, '-', 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}
+	sqlForbids = []rune{0x01, '-', 0x1f, 0x7f, '-', 0x9f, 0xfffd}
+)
+
+// valid writes the tests that a row has a valid identifier (SPEC 2.4, 2.5), or NULL where that is
+// allowed.
+func (w *sqlWriter) valid(p pattern) (list []string) {
+	column := w.columns[p]
+	if column.kind == columnNone {
+		return nil
+	}
+	optional := column.name + " IS NULL OR "
+	if p == integrationByName {
+		optional = ""
+		list = append(list, "("+column.name+" IS NOT NULL)")
+	}
+	if column.kind == columnText {
+		list = append(list, "("+optional+w.validText(p)+")")
+	}
+	return list
+}
+
+func (w *sqlWriter) validText(p pattern) string {
+	const uuid = `[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}`
+	name := w.columns[p].name
+	if w.dialect == SQLite {
+		return w.validInSQLite(p, name)
+	}
+	escape := func(list []rune) string {
+		var b strings.Builder
+		for _, r := range list {
+			switch {
+			case r == '-':
+				b.WriteByte('-')
+			case w.dialect == MariaDB:
+				fmt.Fprintf(&b, `\x{%x}`, r)
+			default:
+				fmt.Fprintf(&b, `\u%04x`, r)
+			}
+		}
+		return b.String()
+	}
+	spaces, forbidden := escape(sqlSpaces), escape(sqlForbids)
+	if w.dialect == MariaDB {
+		forbidden += `\x{0}`
+	}
+	not, pattern := " NOT", `\A[`+spaces+`]|[`+spaces+`]\z|[`+forbidden+`]|\A\z|\A\*\z`
+	switch {
+	case p.isID():
+		not, pattern = "", `\A`+uuid+`\z`
+	case p == integrationByName:
+		pattern = `\A[` + spaces + `]|[` + spaces + `]\z|[` + forbidden + `*]|\A\z|\A[eE][xX][tT](:|\z)`
+	}
+	if w.dialect == MariaDB {
+		// As digits, the pattern means the same in every SQL mode.
+		return "CONVERT(" + name + " USING utf8mb4) COLLATE utf8mb4_bin" + not + " REGEXP _utf8mb4 X'" +
+			strings.ToUpper(hex.EncodeToString([]byte(pattern))) + "'"
+	}
+	pattern = strings.ReplaceAll(strings.ReplaceAll(pattern, `\z`, `\Z`), `\`, `\\`)
+	operator := " ~ "
+	if not != "" {
+		operator = " !~ "
+	}
+	return name + `::text COLLATE "C"` + operator + "E'" + pattern + "'"
+}
+
+// validInSQLite does without regular expressions, which SQLite does not have.
+func (w *sqlWriter) validInSQLite(p pattern, name string) string {
+	chars := func(list []rune) string {
+		var codes []string
+		for _, r := range list {
+			codes = append(codes, strconv.Itoa(int(r)))
+		}
+		return "char(" + strings.Join(codes, ", ") + ")"
+	}
+	list := []string{"typeof(" + name + ") = 'text'"}
+	if p.isID() {
+		list = append(list, "length(CAST("+name+" AS BLOB)) = 36", name+" NOT GLOB '*[^0-9a-fA-F-]*'",
+			"length(replace("+name+", '-', '')) = 32")
+		for _, place := range []string{"9", "14", "19", "24"} {
+			list = append(list, "substr("+name+", "+place+", 1) = '-'")
+		}
+		return strings.Join(list, " AND ")
+	}
+	list = append(list, "length("+name+") > 0", "instr("+name+", char(0)) = 0",
+		name+" NOT GLOB '*[' || "+chars(sqlForbids)+" || ']*'",
+		name+" NOT GLOB '[' || "+chars(sqlSpaces)+" || ']*'", name+" NOT GLOB '*[' || "+chars(sqlSpaces)+" || ']'")
+	if p == integrationByName {
+		list = append(list, "instr("+name+", '*') = 0", "lower("+name+") <> 'ext'",
+			"lower(substr("+name+", 1, 4)) <> 'ext:'")
+	} else {
+		list = append(list, name+" COLLATE BINARY <> '*'")
+	}
+	return strings.Join(list, " AND ")
+}
