@@ -6,5 +6,5 @@ import "time"
 
 var started = time.Now()
 
-// processorTime returns the time since the process started, for want of a better one.
+// processorTime returns the time since the process started, where its processor time is not to be had.
 func processorTime() time.Duration { return time.Since(started) }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// processorTime returns the processor time that this process has taken, which other
-// processes do not disturb as they do a clock.
+// processorTime returns the processor time that this process has used. Other processes disturb it less
+// than a clock.
 func processorTime() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

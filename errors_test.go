@@ -6,73 +6,77 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/connectperms/permissions"
 )
 
-// The roots are four, and none is another. The kinds of mistake are under ErrClaim.
+// There are three roots, and none matches another. The kinds of mistake match ErrClaim and themselves.
 func TestErrorTree(t *testing.T) {
-	roots := []error{permissions.ErrClaim, permissions.ErrToken, permissions.ErrTarget, permissions.ErrDenied}
-	all := append(append([]error{}, roots...), claimKinds...)
+	roots := []error{permissions.ErrClaim, permissions.ErrQuestion, permissions.ErrDenied}
+	all := append([]error{}, roots...)
+	for _, kind := range kindsOfMistake {
+		all = append(all, kind)
+	}
 	for i, a := range all {
 		for j, b := range all {
-			under := i == j || i >= len(roots) && b == permissions.ErrClaim
-			require.Equal(t, under, errors.Is(a, b), "%v is %v", a, b)
+			matches := i == j || i >= len(roots) && b == permissions.ErrClaim
+			require.Equal(t, matches, errors.Is(a, b), "%v is %v", a, b)
 		}
 	}
 	for err, text := range map[error]string{
-		permissions.ErrClaim:      "permissions claim refused",
-		permissions.ErrToken:      "token refused",
-		permissions.ErrTarget:     "invalid question",
-		permissions.ErrDenied:     "denied",
-		permissions.ErrSyntax:     "permissions claim refused: syntax",
-		permissions.ErrType:       "permissions claim refused: type",
-		permissions.ErrScope:      "permissions claim refused: scope",
-		permissions.ErrNesting:    "permissions claim refused: nesting",
-		permissions.ErrDuplicate:  "permissions claim refused: duplicate",
-		permissions.ErrPermission: "permissions claim refused: permission",
+		permissions.ErrClaim:             "permissions claim refused",
+		permissions.ErrQuestion:          "invalid question",
+		permissions.ErrDenied:            "denied",
+		permissions.ErrSyntax:            "permissions claim refused: syntax",
+		permissions.ErrType:              "permissions claim refused: type",
+		permissions.ErrScope:             "permissions claim refused: scope",
+		permissions.ErrNesting:           "permissions claim refused: nesting",
+		permissions.ErrDuplicate:         "permissions claim refused: duplicate",
+		permissions.ErrUnknownPermission: "permissions claim refused: permission",
 	} {
 		require.EqualError(t, err, text)
 	}
 }
 
-// Each error that is returned matches its root and no other; that of a token for its claim
-// matches two.
+// Every error that a function returns matches one root, and its message is one line.
 func TestErrorRoots(t *testing.T) {
-	roots := map[string]error{
-		"claim": permissions.ErrClaim, "token": permissions.ErrToken, "target": permissions.ErrTarget, "denied": permissions.ErrDenied,
-	}
-	_, claim := permissions.Parse(nil)
+	_, parse := permissions.Parse(nil)
 	_, value := permissions.FromValue(nil)
 	_, scope := permissions.ParseScope("")
-	_, token := newTestVerifier(t).Verify("")
-	_, tokensClaim := newTestVerifier(t).Verify(signPayload(t, payloadWith("null")))
-	_, claimsClaim := decodeClaims(`{"urn:useparagon:connect:permissions":null}`)
-	var nobody *permissions.Policy
-	for name, test := range map[string]struct {
-		err   error
-		roots []string
+	_, zeroScope := permissions.Scope{}.MarshalText()
+	_, zeroTarget := permissions.Target{}.MarshalJSON()
+	var policy permissions.Policy
+	var target permissions.Target
+	var unmarshalled permissions.Scope
+	var builder permissions.Builder
+	builder.At().AllowAll()
+	_, built := builder.Build()
+	for _, test := range []struct {
+		name string
+		err  error
+		root error
 	}{
-		"Parse":                    {claim, []string{"claim"}},
-		"FromValue":                {value, []string{"claim"}},
-		"ParseScope":               {scope, []string{"claim"}},
-		"Verify":                   {token, []string{"token"}},
-		"Verify, for the claim":    {tokensClaim, []string{"token", "claim"}},
-		"Claims, for the claim":    {claimsClaim, []string{"token", "claim"}},
-		"Validate":                 {target("*").Validate(), []string{"target"}},
-		"Check, an invalid target": {nobody.Check(permissions.Events, target("*")), []string{"target"}},
-		"Check, an empty action":   {nobody.Check("", user), []string{"target"}},
-		"Check, a denial":          {nobody.Check(permissions.Events, user), []string{"denied"}},
+		{"Parse", parse, permissions.ErrClaim},
+		{"FromValue", value, permissions.ErrClaim},
+		{"ParseScope", scope, permissions.ErrClaim},
+		{"Scope.UnmarshalText", unmarshalled.UnmarshalText(nil), permissions.ErrClaim},
+		{"Scope.MarshalText", zeroScope, permissions.ErrClaim},
+		{"Policy.UnmarshalJSON", policy.UnmarshalJSON(nil), permissions.ErrClaim},
+		{"Builder.Build", built, permissions.ErrClaim},
+		{"Target.Err", target.Err(), permissions.ErrQuestion},
+		{"Target.UnmarshalJSON", target.UnmarshalJSON(nil), permissions.ErrQuestion},
+		{"Target.MarshalJSON", zeroTarget, permissions.ErrQuestion},
+		{"Check of an invalid target", policy.Check(permissions.Events, target), permissions.ErrQuestion},
+		{"Check of an action that is not a permission", policy.Check("", slack), permissions.ErrQuestion},
+		{
+			"Check of what the user has not", policy.Check(permissions.ProxyAPI, permissions.User()), permissions.ErrQuestion,
+		},
+		{"Check of a denial", policy.Check(permissions.Events, slack), permissions.ErrDenied},
 	} {
-		t.Run(name, func(t *testing.T) {
-			for root, err := range roots {
-				wanted := false
-				for _, r := range test.roots {
-					wanted = wanted || r == root
-				}
-				require.Equal(t, wanted, errors.Is(test.err, err), root)
+		t.Run(test.name, func(t *testing.T) {
+			for _, root := range []error{permissions.ErrClaim, permissions.ErrQuestion, permissions.ErrDenied} {
+				require.Equal(t, root == test.root, errors.Is(test.err, root), "%v", root)
 			}
 			require.True(t, strings.HasPrefix(test.err.Error(), "permissions: "), "%v", test.err)
 			require.NotContains(t, test.err.Error(), "\n")
@@ -80,140 +84,216 @@ func TestErrorRoots(t *testing.T) {
 	}
 }
 
-func TestDeniedErrorMessages(t *testing.T) {
-	policy := permissions.MustParse(`{"integration:*":["events"],"integration:slack":{"credential:*":false,"credential:a":true,"credential:ext:b":["settings:write"]}}`)
+func TestDeniedError(t *testing.T) {
+	policy := permissions.MustParse(`{
+		"integration:*": ["events"],
+		"integration:slack": {"credential:*": false, "credential:` + idA + `": true, "credential:ext:b": ["settings:write"]}
+	}`)
+	external := permissions.ExternalID("b")
+	const onSlack = `"proxy-api" on integration "slack", `
 	for _, test := range []struct {
+		name    string
 		policy  *permissions.Policy
 		action  permissions.Permission
 		target  permissions.Target
 		message string
 	}{
-		{policy, "proxy-api", user, `"proxy-api" on the user denied: integration:* grants events`},
-		{policy, "proxy-api", target("slack", "x", none), `"proxy-api" on integration "slack", credential external ID none, credential ID "x" denied: integration:slack/credential:* grants none`},
-		{policy, "proxy-api", target("slack", none, "b"), `"proxy-api" on integration "slack", credential external ID "b", credential ID none denied: integration:slack/credential:ext:b grants settings:read, settings:write`},
-		{policy, "proxy-api", target("slack", "a"), ""},
-		{permissions.MustParse(`{"credential:a":true,"credential:ext:b":true}`), "proxy-api", target("slack"), `"proxy-api" on integration "slack" denied: no rule applies`},
-		{permissions.MustParse(`{"integration:*":true,"credential:ext:b":false}`), "proxy-api", target("slack", "x"), `"proxy-api" on integration "slack", credential ID "x" denied: it may depend on the credential external ID, which the target leaves open`},
-		{nil, "proxy-api", user, `"proxy-api" on the user denied: there is no policy`},
-		{new(permissions.Policy), "proxy-api", user, `"proxy-api" on the user denied: there is no policy`},
+		{
+			"the user", policy, permissions.ActionKit, permissions.User(),
+			`"actionkit" on the user denied: integration:* grants events`,
+		},
+		{
+			"a wildcard", policy, permissions.ProxyAPI, slack.Credential(byB, noExternal),
+			onSlack + `credential ID ` + idB + `, no credential external ID denied: ` +
+				`integration:"slack"/credential:* grants none`,
+		},
+		{
+			"an external ID", policy, permissions.ProxyAPI, slack.Credential(newID, external),
+			onSlack + `no credential ID, credential external ID "b" denied: integration:"slack"/credential:ext:"b" ` +
+				`grants settings:read, settings:write`,
+		},
+		{
+			"no rule", permissions.MustParse(`{"credential:ext:b":true}`), permissions.ProxyAPI, slack,
+			`"proxy-api" on integration "slack" denied: no rule applies`,
+		},
+		{
+			"undetermined", permissions.MustParse(`{"integration:*":true,"credential:ext:b":false}`), permissions.ProxyAPI,
+			slack.Credential(byA),
+			onSlack + `credential ID ` + idA + ` denied: it depends on the credential external ID, which is unknown`,
+		},
+		{
+			"a part", mustIntersect(permissions.Unrestricted(), policy, policy), permissions.ActionKit, permissions.User(),
+			`"actionkit" on the user denied: part 1: integration:* grants events`,
+		},
+		{"nil", nil, permissions.Events, permissions.User(), `"events" on the user denied: there is no policy`},
+		{
+			"zero", new(permissions.Policy), permissions.Events, slack,
+			`"events" on integration "slack" denied: there is no policy`,
+		},
 	} {
-		t.Run(test.message, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			err := test.policy.Check(test.action, test.target)
-			if test.message == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorIs(t, err, permissions.ErrDenied)
 			require.EqualError(t, err, "permissions: "+test.message)
+			require.ErrorIs(t, err, permissions.ErrDenied)
+			require.NotErrorIs(t, err, permissions.ErrQuestion)
 			var denied *permissions.DeniedError
 			require.ErrorAs(t, err, &denied)
 			require.Equal(t, permissions.DeniedError{
 				Action: test.action, Target: test.target, Decision: test.policy.Decide(test.action, test.target),
 			}, *denied)
+			require.False(t, denied.Decision.Allowed)
 		})
 	}
 }
 
-// A message repeats at most a hundred bytes of one text, cut where a character ends, and
-// what it repeats cannot pass for the rest of it.
-func TestErrorsShortenWhatIsLong(t *testing.T) {
-	long := strings.Repeat("é", 5000)
-	shown := `"` + strings.Repeat("é", 50) + `"...`
-	_, badScope := permissions.ParseScope(long)
-	_, oddScope := permissions.ParseScope("a" + long) // whose hundredth byte is half a character
-	_, badName := permissions.ParseScope("credential:a" + long + "*")
-	_, badKey := permissions.Parse([]byte(`{"` + long + `":true}`))
-	_, badPermission := permissions.Parse([]byte(`{"integration:*":["` + long + `"]}`))
-	_, badGrant := permissions.Parse([]byte(`{"integration:*":"` + long + `"}`))
-	_, twice := permissions.Parse([]byte(`{"credential:` + long + `":true,"integration:*":{"credential:` + long + `":true}}`))
-	_, badOption := permissions.Parse([]byte(`{}`), permissions.WithPermissions(permissions.Permission(long+"\xff")))
-	_, repeated := decodeClaims(`{"` + long + `":1,"` + long + `":1}`)
-	denied := new(permissions.Policy).Check(permissions.Permission(long), target(long, long))
-	for name, test := range map[string]struct {
-		err   error
-		shows string
+func TestQuestionErrorMessage(t *testing.T) {
+	for _, test := range []struct {
+		err     permissions.QuestionError
+		message string
 	}{
-		"scope":              {badScope, shown},
-		"half a character":   {oddScope, `"a` + strings.Repeat("é", 49) + `"...`},
-		"name":               {badName, `"credential:a` + strings.Repeat("é", 44) + `"...`},
-		"key":                {badKey, shown},
-		"permission":         {badPermission, shown},
-		"grant":              {badGrant, shown},
-		"path":               {twice, `"/credential:` + strings.Repeat("é", 44) + `"...`},
-		"option":             {badOption, shown},
-		"repeated claim":     {repeated, shown},
-		"denial":             {denied, shown},
-		"target":             {target(long + "*").Validate(), shown},
-		"claim that is long": {errorOf(permissions.Parse([]byte(strings.Repeat(" ", 1000) + long))), ""},
+		{permissions.QuestionError{Field: "action", Problem: "is empty"}, "action is empty"},
+		{permissions.QuestionError{Field: "action", Value: "a\nb", Problem: "is bad"}, `action "a\nb" is bad`},
+		{
+			permissions.QuestionError{Field: "target", Problem: "is bad", Remedy: "make another"},
+			"target is bad; make another",
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			require.Error(t, test.err)
-			require.Less(t, len(test.err.Error()), 700)
-			require.Contains(t, test.err.Error(), test.shows)
+		t.Run(test.message, func(t *testing.T) {
+			require.EqualError(t, &test.err, "permissions: invalid question: "+test.message)
+			require.ErrorIs(t, &test.err, permissions.ErrQuestion)
 		})
 	}
-	// The fields of an error hold no more of it, but for the pointer.
-	var parse *permissions.ParseError
-	require.ErrorAs(t, badPermission, &parse)
-	require.Equal(t, shown, parse.Found)
 }
 
-func errorOf[T any](_ T, err error) error { return err }
-
-func TestErrorsQuote(t *testing.T) {
-	for _, hostile := range []string{"a\nb", "a\x1b[31m", "a\" denied: \"b", "a\u202eb", "\u0085"} {
-		_, err := permissions.ParseScope(hostile)
-		require.NotContains(t, err.Error(), hostile)
-		_, err = permissions.Parse([]byte(`{"integration:*":[` + encode(hostile) + `]}`))
-		require.NotContains(t, err.Error(), hostile)
-		err = new(permissions.Policy).Check(permissions.Permission(hostile), user)
-		require.NotContains(t, err.Error(), hostile)
-		err = target(hostile + "*").Validate()
-		require.NotContains(t, err.Error(), hostile)
-	}
-}
-
-// No error of a token or a key repeats any of it, wherever it is written.
-func TestErrorsHoldNoSecrets(t *testing.T) {
-	v := newTestVerifier(t)
-	secret := "c2VjcmV0LXNlZ21lbnQtdGhhdC1ub2JvZHktbWF5LXNlZQ"
-	for _, token := range []string{
-		secret, secret + "." + secret, secret + "." + secret + "." + secret, secret + "=.." + secret, "Bearer " + secret,
-		segment(testHeader) + "." + secret + "." + secret,
-		segment(testHeader) + "." + segment(payload(nil)) + "." + secret,
-		segment(`{"alg":"`+secret+`"}`) + ".." + secret,
-		segment(`{"`+secret+`":1,"`+secret+`":1}`) + ".." + secret,
-		segment(`{"alg":"RS256","crit":["`+secret+`"]}`) + ".." + secret,
-		signPayload(t, payload(map[string]string{"aud": `"` + secret + `"`})),
-		signPayload(t, payload(map[string]string{"aud": `["` + secret + `"]`})),
-		signPayload(t, payload(map[string]string{"exp": `"` + secret + `"`})),
-		signPayload(t, payload(map[string]string{"sub": `["` + secret + `"]`})),
-		signPayload(t, payload(map[string]string{"sub": `""`, "jti": `"` + secret + `"`})),
-		signPayload(t, `{"x":"`+secret),
-		signPayload(t, `"`+secret+`"`),
+func TestParseErrorMessage(t *testing.T) {
+	for _, test := range []struct {
+		err     permissions.ParseError
+		message string
+	}{
+		{
+			permissions.ParseError{Kind: permissions.ErrSyntax, Offset: 7, Problem: "is bad"},
+			"permissions: claim (byte 7): is bad",
+		},
+		{
+			permissions.ParseError{Kind: permissions.ErrSyntax, Offset: 0, Problem: "is bad"},
+			"permissions: claim (byte 0): is bad",
+		},
+		{
+			permissions.ParseError{
+				Kind: permissions.ErrScope, Pointer: "/a\nb", Offset: -1, Found: `"x"`, Problem: "is bad", Remedy: "do so",
+			},
+			`permissions: scope at "/a\nb": "x" is bad; do so`,
+		},
+		{
+			permissions.ParseError{Kind: permissions.ErrDuplicate, Pointer: "/a", Offset: 3, Problem: "is bad"},
+			`permissions: claim at "/a" (byte 3): is bad`,
+		},
 	} {
-		_, err := v.Verify(token)
-		require.ErrorIs(t, err, permissions.ErrToken)
-		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), secret)
-		requireNothingOf(t, token, err)
-	}
-	for _, text := range []string{secret, "-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n", "-----BEGIN " + secret + "-----\n"} {
-		_, err := permissions.ParsePrivateKey(text)
-		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), secret[:12])
-		_, err = permissions.ParsePublicKey(text)
-		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), secret[:12])
+		t.Run(test.message, func(t *testing.T) {
+			require.EqualError(t, &test.err, test.message)
+			require.ErrorIs(t, &test.err, test.err.Kind)
+			require.ErrorIs(t, &test.err, permissions.ErrClaim)
+		})
 	}
 }
 
-// The errors of golang-jwt can be taken out of those of a token.
-func TestTokenErrorWraps(t *testing.T) {
-	_, err := newTestVerifier(t).Verify(signPayload(t, payloadWith(`{"integration:*":["proxy_api"]}`)))
-	var parse *permissions.ParseError
-	require.ErrorAs(t, err, &parse)
-	require.Equal(t, permissions.ErrPermission, parse.Kind)
-	require.Equal(t, "/integration:*/0", parse.Pointer)
-	require.Equal(t, `"proxy_api"`, parse.Found)
-	require.Equal(t, "is no permission", parse.Problem)
-	require.Equal(t, `did you mean "proxy-api"?`, parse.Remedy)
-	require.ErrorIs(t, err, jwt.ErrTokenMalformed)
+// A message repeats little of a long text, and what it repeats ends where a character ends.
+func TestErrorsShortenLongTexts(t *testing.T) {
+	long := strings.Repeat("é", 20_000)
+	_, scope := permissions.ParseScope(long)
+	_, odd := permissions.ParseScope("a" + long)
+	_, name := permissions.ParseScope("integration:a" + long + "*")
+	_, key := permissions.Parse([]byte(`{"` + long + `":true}`))
+	_, permission := permissions.Parse([]byte(`{"integration:*":["` + long + `"]}`))
+	_, grant := permissions.Parse([]byte(`{"integration:*":"` + long + `"}`))
+	_, twice := permissions.Parse([]byte(`{"credential:ext:` + long + `":true,` +
+		`"integration:*":{"credential:ext:` + long + `":true}}`))
+	_, option := permissions.Parse([]byte(`{}`), permissions.WithPermissions(permissions.Permission(long+`"`)))
+	var b permissions.Builder
+	b.Integration(long + "*").AllowAll()
+	_, built := b.Build()
+	var target permissions.Target
+	denying := permissions.MustParse(`{"integration:` + long + `":{"credential:ext:` + long + `":` +
+		`{"configuration:ext:` + long + `":[]}}}`)
+	deepest := permissions.Integration(long).
+		Credential(permissions.ExternalID(long)).Configuration(permissions.ExternalID(long))
+	for _, test := range []struct {
+		name string
+		err  error
+		most int
+	}{
+		{"scope", scope, 300},
+		{"scope whose cut is inside a character", odd, 300},
+		{"name", name, 300},
+		{"key", key, 400},
+		{"permission", permission, 500},
+		{"grant", grant, 500},
+		{"path twice", twice, 600},
+		{"option", option, 300},
+		{"Builder", built, 400},
+		{"action", denying.Check(permissions.Permission(long), slack), 500},
+		{"target", permissions.Integration(long + "*").Err(), 300},
+		{"ID", slack.Credential(permissions.ID(long)).Err(), 300},
+		{"JSON", target.UnmarshalJSON([]byte(`{"` + long + `":{}}`)), 400},
+		{"denial", denying.Check(permissions.Events, deepest), 900},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			require.Error(t, test.err)
+			require.Less(t, len(test.err.Error()), test.most)
+			require.Contains(t, test.err.Error(), strings.Repeat("é", 10), "the beginning is shown")
+			require.NotContains(t, test.err.Error(), "\ufffd")
+			require.NotContains(t, test.err.Error(), `\x`)
+		})
+	}
+	t.Run("the whole action is in the error's field", func(t *testing.T) {
+		var question *permissions.QuestionError
+		require.ErrorAs(t, denying.Check(permissions.Permission(long), slack), &question)
+		require.Equal(t, long, question.Value)
+	})
+}
+
+// The nearest name is proposed, and only one that is near.
+func TestProposals(t *testing.T) {
+	p := permissions.MustParse(`{"integration:*":true}`)
+	for action, proposed := range map[permissions.Permission]string{
+		"proxyapi":            "proxy-api",
+		"PROXY API":           "proxy-api",
+		"prox-api":            "proxy-api",
+		"proxxy-api":          "proxy-api",
+		"proxy-pai":           "proxy-api",
+		"workflow":            "workflows",
+		"event":               "events",
+		"evens":               "events",
+		"evants":              "events",
+		"actionKit":           "actionkit",
+		"configuration:write": "config:write",
+		"config.write":        "config:write",
+		"credentials:write":   "credential:write",
+		"settings:reed":       "settings:read",
+		"setting:write":       "settings:write",
+		"metadata:writes":     "metadata:write",
+		"abcdef":              "",
+		"proxy":               "",
+		"read":                "",
+		"ev":                  "",
+		"configuration:":      "",
+
+		permissions.Permission(strings.Repeat("x", 65)):                   "",
+		permissions.Permission("events" + strings.Repeat("-", 58)):        "events",
+		permissions.Permission("events" + strings.Repeat("-", 59)):        "",
+		permissions.Permission("events" + strings.Repeat("x", 2)):         "events",
+		permissions.Permission("events" + strings.Repeat("\u00e9", 3)):    "",
+		permissions.Permission("\u00e9v\u00e9nts"):                        "events",
+		permissions.Permission("configuration:" + strings.Repeat("x", 2)): "",
+	} {
+		t.Run(fmt.Sprintf("%.20q", action), func(t *testing.T) {
+			var question *permissions.QuestionError
+			require.ErrorAs(t, p.Check(action, slack), &question)
+			if proposed == "" {
+				require.NotContains(t, question.Remedy, "did you mean")
+				return
+			}
+			require.Equal(t, meant(proposed), question.Remedy)
+		})
+	}
 }

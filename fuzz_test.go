@@ -2,7 +2,10 @@ package permissions_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,39 +14,54 @@ import (
 	"github.com/connectperms/permissions/internal/reference"
 )
 
-// maxFuzzed is how long a text may be for the reference, whose time grows with the square
-// of it. It is also below the 10,000 levels that encoding/json reads.
+// maxFuzzed is how long a text may be for the reference, whose time grows with the square of the length.
+// It also keeps a text within the 10,000 levels that encoding/json reads.
 const maxFuzzed = 9_999
 
-// FuzzScope holds ParseScope against the reference, and Scope against its own text.
+// seedCases reads the conformance cases that fuzz targets begin with.
+func seedCases(f *testing.F) (cases []conformanceCase) {
+	f.Helper()
+	for _, name := range []string{"decisions.json", "errors.json", "random.json"} {
+		data, err := os.ReadFile(filepath.Join("testdata", "conformance", name))
+		require.NoError(f, err)
+		var list []conformanceCase
+		require.NoError(f, json.Unmarshal(data, &list))
+		require.NotEmpty(f, list)
+		cases = append(cases, list...)
+	}
+	return cases
+}
+
+// FuzzScope holds ParseScope against the reference, and a Scope against its own text.
 func FuzzScope(f *testing.F) {
-	for _, c := range conformanceCases(f) {
+	for _, c := range seedCases(f) {
 		p, err := permissions.Parse([]byte(c.Claim))
 		if err != nil {
 			continue
 		}
-		var last string
+		last := ""
 		for r := range p.Rules() {
 			f.Add(r.Scope().String(), last)
 			last = r.Scope().String()
 		}
 	}
-	f.Add("credential:3FA85F64-5717-4562-B3FC-2C963F66AFA6", "credential:3fa85f64-5717-4562-b3fc-2c963f66afa6")
+	f.Add("credential:"+idUpper, "credential:"+idA)
 	f.Fuzz(func(t *testing.T, a, b string) {
-		s, okS := scopeBoth(t, a)
-		u, okU := scopeBoth(t, b)
-		if !okS || !okU {
+		first, ok := parseScopeBoth(t, a)
+		second, alsoOK := parseScopeBoth(t, b)
+		if !ok || !alsoOK {
 			return
 		}
-		require.Equal(t, s.Compare(u), -u.Compare(s))
-		require.Equal(t, s == u, s.Compare(u) == 0)
-		require.Equal(t, s == u, s.String() == u.String())
+		require.Equal(t, first.Compare(second), -second.Compare(first))
+		require.Equal(t, first == second, first.Compare(second) == 0)
+		require.Equal(t, first == second, first.String() == second.String())
 	})
 }
 
-// scopeBoth parses the text of a scope with the library, and as the only key of a claim
-// with the reference.
-func scopeBoth(t *testing.T, text string) (permissions.Scope, bool) {
+// parseScopeBoth parses the text of a scope with the library, and with the reference as the only key of a
+// claim.
+func parseScopeBoth(t *testing.T, text string) (permissions.Scope, bool) {
+	t.Helper()
 	s, err := permissions.ParseScope(text)
 	claim, jsonErr := json.Marshal(map[string]bool{text: true})
 	require.NoError(t, jsonErr)
@@ -56,21 +74,22 @@ func scopeBoth(t *testing.T, text string) (permissions.Scope, bool) {
 	require.NoError(t, err, "%q", text)
 	path := want.Rules()[0].Path
 	require.Equal(t, path[len(path)-1], s.String())
-	require.Equal(t, int(s.Kind()), len(path))
+	require.Len(t, path, int(s.Kind()-permissions.KindUser))
+	require.Equal(t, s.IsWildcard(), s.Name() == "")
 	again, err := permissions.ParseScope(s.String())
 	require.NoError(t, err)
 	require.Equal(t, s, again)
 	data, err := s.MarshalText()
 	require.NoError(t, err)
-	require.NoError(t, again.UnmarshalText(data))
-	require.Equal(t, s, again)
-	require.Equal(t, s.IsWildcard(), s.Name() == "")
+	var unmarshaled permissions.Scope
+	require.NoError(t, unmarshaled.UnmarshalText(data))
+	require.Equal(t, s, unmarshaled)
 	return s, true
 }
 
 // FuzzClaim holds Parse and FromValue against the reference.
 func FuzzClaim(f *testing.F) {
-	for i, c := range conformanceCases(f) {
+	for i, c := range seedCases(f) {
 		f.Add([]byte(c.Claim), uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, claim []byte, options uint8) {
@@ -79,69 +98,15 @@ func FuzzClaim(f *testing.F) {
 		}
 		o := &optionSets[int(options)%len(optionSets)]
 		before := slices.Clone(claim)
-		parseBothWith(t, string(claim), o)
-		require.Equal(t, before, claim, "the claim is the caller's")
-		fromValueBoth(t, string(claim), options&8 != 0, o)
+		parseBoth(t, string(claim), o)
+		require.Equal(t, before, claim, "Parse does not change the claim")
+		fromValueBoth(t, newGenerator(uint64(options)), string(claim), o)
 	})
 }
 
-// FuzzPayload holds Claims against the reference on whole claims sets.
-func FuzzPayload(f *testing.F) {
-	for i, c := range conformanceCases(f) {
-		f.Add([]byte(`{"sub":"user","aud":["useparagon.com/project"],"exp":1700000000,"iat":1,"`+permissions.ClaimName+`":`+c.Claim+`}`), uint8(i))
-	}
-	f.Add([]byte(`{"Urn:useparagon:connect:permissions":{},"a":[{}],"a":"\ud800"}`), uint8(0))
-	f.Fuzz(func(t *testing.T, payload []byte, options uint8) {
-		if len(payload) > maxFuzzed {
-			return
-		}
-		decodeBoth(t, string(payload), &optionSets[int(options)%len(optionSets)])
-	})
-}
-
-// FuzzTarget holds every answer about a target against the reference, and Validate too.
-func FuzzTarget(f *testing.F) {
-	for _, c := range conformanceCases(f) {
-		for _, q := range c.Queries {
-			t := q.Target.Target
-			f.Add(c.Claim, string(q.Action), t.Integration, t.CredentialID, t.CredentialExternalID, t.ConfigurationID, t.ConfigurationExternalID)
-			break
-		}
-	}
-	f.Fuzz(func(t *testing.T, claim, action, integration, credentialID, credentialExternalID, configurationID, configurationExternalID string) {
-		if len(claim) > 1000 { // the reference tries out every pair of names
-			return
-		}
-		target := permissions.Target{
-			Integration: integration, CredentialID: credentialID, CredentialExternalID: credentialExternalID,
-			ConfigurationID: configurationID, ConfigurationExternalID: configurationExternalID,
-		}
-		valid := reference.ValidTarget(toReference(target))
-		err := target.Validate()
-		if valid {
-			require.NoError(t, err)
-		} else {
-			require.ErrorIs(t, err, permissions.ErrTarget)
-			require.Equal(t, err, permissions.MustParse("{}").Check("events", target))
-		}
-		require.NotEmpty(t, target.String())
-		require.NotPanics(t, func() { target.LogValue() })
-
-		got, want := parseBoth(t, claim)
-		if got == nil {
-			return
-		}
-		d := askBoth(t, claim, got, want, permissions.Permission(action), target)
-		require.Equal(t, !valid || action == "", d.Reason == permissions.InvalidQuestion)
-		require.NotEmpty(t, d.String())
-		require.False(t, new(permissions.Policy).Allowed(permissions.Permission(action), target))
-		require.Equal(t, valid && action != "", permissions.Unrestricted().Allowed(permissions.Permission(action), target))
-	})
-}
-
-// FuzzRoundTrip requires that what is read can be written, and is then read as the same.
+// FuzzRoundTrip requires that the claim which MarshalJSON writes has the same rules.
 func FuzzRoundTrip(f *testing.F) {
-	for i, c := range conformanceCases(f) {
+	for i, c := range seedCases(f) {
 		f.Add([]byte(c.Claim), uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, claim []byte, options uint8) {
@@ -149,25 +114,64 @@ func FuzzRoundTrip(f *testing.F) {
 			return
 		}
 		o := &optionSets[int(options)%len(optionSets)]
-		p, err := permissions.Parse(claim, o.options...)
-		if err != nil {
-			require.Nil(t, p)
+		b := parseBoth(t, string(claim), o)
+		if b == nil {
 			return
 		}
-		roundTrip(t, string(claim), p, o)
-		for r := range p.Rules() {
-			for _, s := range r.Path() {
-				again, err := permissions.ParseScope(s.String())
-				require.NoError(t, err)
-				require.Equal(t, s, again)
-			}
+		b.requireRoundTrip(t, o)
+		var build permissions.Builder
+		for r := range b.got.Rules() {
+			build.At(r.Path()...).Grant(r.Grant())
 		}
-		// A claims set carries it there and back.
-		data, err := json.Marshal(permissions.Claims{Policy: p})
+		built, err := build.Build(o.options...)
 		require.NoError(t, err)
-		claims := permissions.NewClaims(o.options...)
-		require.NoError(t, json.Unmarshal(data, claims))
-		require.Equal(t, ruleTexts(p), ruleTexts(claims.Policy))
-		require.False(t, claims.Policy.IsUnrestricted())
+		data, err := b.got.MarshalJSON()
+		require.NoError(t, err)
+		same, err := built.MarshalJSON()
+		require.NoError(t, err)
+		require.Equal(t, string(data), string(same), "the Builder builds the same policy")
 	})
+}
+
+// FuzzTarget holds every answer about a target against the reference. The target is JSON (SPEC 3.6).
+func FuzzTarget(f *testing.F) {
+	for i, c := range seedCases(f) {
+		if len(c.Queries) > 0 {
+			q := c.Queries[i%len(c.Queries)]
+			f.Add(c.Claim, string(q.Action), string(q.Target))
+		}
+	}
+	f.Fuzz(func(t *testing.T, claim, action, text string) {
+		if len(claim)+len(text) > 1000 { // the reference tries out every pair of names
+			return
+		}
+		if !unmarshalTargetBoth(t, text) {
+			return
+		}
+		asked, ok := reference.ParseTarget([]byte(text))
+		require.True(t, ok)
+		target := toLibrary(asked)
+		requireOneLine(t, target.String())
+		requireOneLine(t, target.LogValue().String())
+
+		b := parseBoth(t, claim, &optionSets[0])
+		if b == nil {
+			return
+		}
+		d := b.ask(t, action, asked, target, true)
+		requireOneLine(t, d.String())
+		requireOneLine(t, d.LogValue().String())
+		requireExplanation(t, b.got, permissions.Permission(action), target)
+		isValid := b.want.ValidQuestion(action, asked)
+		require.Equal(t, !isValid, d.Reason == permissions.ReasonInvalidQuestion)
+		require.Equal(t, isValid, permissions.Unrestricted().Allowed(permissions.Permission(action), target))
+		require.False(t, new(permissions.Policy).Allowed(permissions.Permission(action), target))
+	})
+}
+
+// requireOneLine requires that a text for people is not empty and not several lines.
+func requireOneLine(t *testing.T, text string) {
+	t.Helper()
+	require.NotEmpty(t, text)
+	require.False(t, strings.ContainsAny(text, "\n\r\u0085\u2028\u2029"), "%q", text)
 }

@@ -12,78 +12,48 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-func intersect(t testing.TB, policies ...*permissions.Policy) *permissions.Policy {
-	t.Helper()
-	p, err := permissions.Intersect(policies...)
-	require.NoError(t, err)
-	return p
-}
-
-// isBelow reports whether a target is t or could be below it, where what t leaves open
-// counts as none (SPEC 5.1).
+// isBelow reports whether a target is t or could be below it. What t does not know counts as absent
+// (SPEC 5.1).
 func isBelow(target, t permissions.Target) bool {
-	closed := func(level ...*string) {
-		for _, identifier := range level {
-			if *level[0]+*level[1] != "" && *identifier == "" {
-				*identifier = permissions.None
-			}
+	if target.Level() < t.Level() {
+		return false
+	}
+	for _, which := range eachIdentifier {
+		if levelOf(which) > t.Level() {
+			continue
+		}
+		text, state := t.Lookup(which)
+		if state == permissions.Unknown {
+			state = permissions.Absent
+		}
+		if otherText, otherState := target.Lookup(which); otherState != state || otherText != text {
+			return false
 		}
 	}
-	closed(&t.CredentialID, &t.CredentialExternalID)
-	closed(&t.ConfigurationID, &t.ConfigurationExternalID)
-	switch {
-	case t.Integration == "":
-		return true
-	case target.Integration != t.Integration:
-		return false
-	case t.CredentialID == "":
-		return true
-	case target.CredentialID != t.CredentialID || target.CredentialExternalID != t.CredentialExternalID:
-		return false
-	case t.ConfigurationID == "":
-		return true
-	}
-	return target == t
+	return true
 }
 
-// isOpen reports whether a level that is named has an open identifier.
-func isOpen(t permissions.Target) bool {
-	return (t.CredentialID == "") != (t.CredentialExternalID == "") || (t.ConfigurationID == "") != (t.ConfigurationExternalID == "")
-}
-
-// TestIntersectRandom asks intersections of random policies everything, and each part too.
+// An intersection answers every question as its parts together do.
 func TestIntersectRandom(t *testing.T) {
 	g := rand.New(rand.NewPCG(7, 7))
+	ignore := permissions.IgnoreUnknownPermissions()
 	vocabularies := [][]permissions.Option{
 		{permissions.WithPermissions("one", "two")}, {permissions.WithPermissions("two", "one")},
-		{permissions.IgnoreUnknownPermissions()}, {permissions.IgnoreUnknownPermissions(), permissions.WithPermissions("three", "one")},
+		{ignore}, {ignore, permissions.WithPermissions("three", "one")},
 	}
 	actions := append(slices.Clone(smallNames), permissions.MetadataWrite, "three", "four")
 	shown, hidden := 0, 0
-	for range 150 {
-		var parts []*permissions.Policy
-		for range 2 + g.IntN(3) {
-			switch g.IntN(30) {
-			case 0:
-				parts = append(parts, nil)
-			case 1:
-				parts = append(parts, permissions.Unrestricted())
-			default:
-				part, err := build(g, smallRules(g, 6), vocabularies[g.IntN(len(vocabularies))]...)
-				if err == nil {
-					parts = append(parts, part)
-				}
-			}
-		}
+	for range 40 {
+		parts := randomParts(g, vocabularies)
 		if len(parts) == 0 {
 			continue
 		}
-		both := intersect(t, parts...)
+		both := mustIntersect(parts...)
 		if len(parts) > 2 && g.IntN(2) == 0 {
-			both = intersect(t, parts[0], intersect(t, parts[1:]...))
+			both = mustIntersect(parts[0], mustIntersect(parts[1:]...))
 		}
 		each := both.Parts()
-		some := make(map[permissions.Target]bool)
+		some := make(map[permissions.Target]bool) // something is allowed there, and nothing is unknown
 		for _, target := range smallTargets {
 			set := both.Permissions(target)
 			for _, action := range actions {
@@ -92,10 +62,11 @@ func TestIntersectRandom(t *testing.T) {
 					want = want && p.Allowed(action, target)
 				}
 				d := both.Decide(action, target)
-				if want != d.Allowed || want != both.Allowed(action, target) || want != (both.Check(action, target) == nil) || want != set.Has(action) {
+				if want != d.Allowed || want != both.Allowed(action, target) || want != (both.Check(action, target) == nil) ||
+					want != set.Has(action) {
 					require.Failf(t, "disagreement", "want %v of %q on %v\ngot %v, %v", want, action, target, d, set)
 				}
-				if want && !isOpen(target) {
+				if want && target.Unknown() == 0 && !actsBelow(action, target) {
 					some[target] = true
 				}
 				requireFirstDenial(t, each, d, action, target)
@@ -112,7 +83,7 @@ func TestIntersectRandom(t *testing.T) {
 				want = want || isBelow(other, target)
 			}
 			if want != both.Visible(target) {
-				require.Failf(t, "disagreement", "want %v of %v", want, target)
+				require.Failf(t, "disagreement", "want visible %v of %v", want, target)
 			}
 			if want {
 				shown++
@@ -125,220 +96,362 @@ func TestIntersectRandom(t *testing.T) {
 	require.Greater(t, hidden, 1000)
 }
 
-// requireFirstDenial requires that a decision is that of the part that it names, and that
-// the parts before allow.
-func requireFirstDenial(t *testing.T, parts []*permissions.Policy, d permissions.Decision, action permissions.Permission, target permissions.Target) {
+// actsBelow reports whether an action acts on something below a target, with unknown identifiers.
+func actsBelow(action permissions.Permission, target permissions.Target) bool {
+	cells, ok := actedOn[action]
+	return ok && target.Level() > 0 && cells[target.Level()-permissions.KindUser].unknown != 0
+}
+
+// randomParts returns up to five policies for an intersection.
+func randomParts(g *rand.Rand, vocabularies [][]permissions.Option) (parts []*permissions.Policy) {
+	for range 2 + g.IntN(3) {
+		switch g.IntN(30) {
+		case 0:
+			parts = append(parts, nil)
+		case 1:
+			parts = append(parts, permissions.Unrestricted())
+		default:
+			opts := vocabularies[g.IntN(len(vocabularies))]
+			if part, err := buildSmall(g, smallRules(g, 6), opts...); err == nil {
+				parts = append(parts, part)
+			}
+		}
+	}
+	return parts
+}
+
+// requireFirstDenial requires that a decision is that of the part that it names, and that all parts before it
+// allow.
+func requireFirstDenial(
+	t *testing.T, parts []*permissions.Policy, d permissions.Decision,
+	action permissions.Permission, target permissions.Target,
+) {
 	t.Helper()
-	if parts == nil {
+	if parts == nil || d.Reason == permissions.ReasonInvalidQuestion {
 		if d.Part != 0 {
-			require.Failf(t, "no part", "%v", d)
+			require.Failf(t, "there is no part", "%v", d)
 		}
 		return
 	}
-	if d.Part < 1 || d.Part > len(parts) {
-		require.Failf(t, "no such part", "%v", d)
+	if d.Part < 1 || d.Part > len(parts) || d.Allowed && d.Part != 1 {
+		require.Failf(t, "the wrong part", "%v", d)
 	}
-	for i, part := range parts[:d.Part] {
-		want := part.Decide(action, target)
-		allowed := want.Allowed
-		want.Part = d.Part
-		if i < d.Part-1 && !allowed || i == d.Part-1 && d != want {
-			require.Failf(t, "another part decides", "part %d: %v\ngot %v", i+1, want, d)
+	for _, part := range parts[:d.Part-1] {
+		if !part.Allowed(action, target) {
+			require.Failf(t, "an earlier part denies", "%v", d)
 		}
 	}
-	if d.Allowed && d.Part != 1 {
-		require.Failf(t, "not the first part", "%v", d)
+	part := parts[d.Part-1]
+	want := part.Decide(action, target)
+	if want.Reason == permissions.ReasonInvalidQuestion { // the part does not know the permission
+		want.Reason = permissions.ReasonNoRule
+		if part.Decide(permissions.Events, slack).Reason == permissions.ReasonNoPolicy {
+			want.Reason = permissions.ReasonNoPolicy
+		}
+	}
+	want.Part = d.Part
+	if d != want {
+		require.Failf(t, "another decision", "want %v\ngot %v", want, d)
 	}
 }
 
-func TestIntersectFew(t *testing.T) {
-	_, err := permissions.Intersect()
-	require.EqualError(t, err, "permissions: Intersect: no policies, of which nobody knows what they allow; pass one or more")
+func TestIntersectNothing(t *testing.T) {
+	p, err := permissions.Intersect()
+	require.Nil(t, p)
+	require.EqualError(t, err, "permissions: Intersect: there are no policies; pass one or more")
+}
 
+// What does not restrict is left out.
+func TestIntersectFew(t *testing.T) {
 	policy := permissions.MustParse(`{"integration:*":["events"]}`)
 	unrestricted := permissions.Unrestricted()
-	for _, one := range []*permissions.Policy{
-		intersect(t, policy), intersect(t, policy, unrestricted), intersect(t, unrestricted, policy, unrestricted), intersect(t, intersect(t, policy)),
+	for name, one := range map[string]*permissions.Policy{
+		"one policy":                    mustIntersect(policy),
+		"with an unrestricted policy":   mustIntersect(policy, unrestricted),
+		"between unrestricted policies": mustIntersect(unrestricted, policy, unrestricted),
+		"an intersection of one":        mustIntersect(mustIntersect(policy)),
 	} {
-		require.Nil(t, one.Parts())
-		data, err := one.MarshalJSON()
-		require.NoError(t, err)
-		require.Equal(t, `{"integration:*":["events"]}`, string(data))
-		require.Equal(t, policy.Decide(permissions.Events, permissions.Target{}), one.Decide(permissions.Events, permissions.Target{}))
+		t.Run(name, func(t *testing.T) {
+			require.Nil(t, one.Parts())
+			require.Equal(t, `{"integration:*":["events"]}`, string(jsonOf(one)))
+			require.Equal(t, policy.Decide(permissions.Events, slack), one.Decide(permissions.Events, slack))
+			require.False(t, one.IsUnrestricted())
+		})
 	}
-	require.True(t, intersect(t, unrestricted).IsUnrestricted())
-	require.True(t, intersect(t, unrestricted, unrestricted).IsUnrestricted())
-	require.False(t, intersect(t, policy, policy).IsUnrestricted())
+	t.Run("only unrestricted policies", func(t *testing.T) {
+		require.True(t, mustIntersect(unrestricted).IsUnrestricted())
+		require.True(t, mustIntersect(unrestricted, unrestricted).IsUnrestricted())
+		require.False(t, mustIntersect(policy, policy).IsUnrestricted())
+	})
+}
 
-	for _, none := range []*permissions.Policy{
-		intersect(t, nil), intersect(t, new(permissions.Policy)), intersect(t, unrestricted, nil), intersect(t, unrestricted, new(permissions.Policy), unrestricted),
+// A nil or zero policy denies everything, wherever it is.
+func TestIntersectNoPolicy(t *testing.T) {
+	policy, unrestricted := permissions.MustParse(`{"integration:*":true}`), permissions.Unrestricted()
+	for _, test := range []struct {
+		name  string
+		parts []*permissions.Policy
+		part  int
+	}{
+		{"nil alone", []*permissions.Policy{nil}, 0},
+		{"zero alone", []*permissions.Policy{{}}, 0},
+		{"nil after an unrestricted policy", []*permissions.Policy{unrestricted, nil}, 0},
+		{"zero between unrestricted policies", []*permissions.Policy{unrestricted, {}, unrestricted}, 0},
+		{"nil first", []*permissions.Policy{nil, policy}, 1},
+		{"nil last", []*permissions.Policy{policy, nil}, 2},
+		{"zero last", []*permissions.Policy{policy, policy, {}}, 3},
 	} {
-		require.NotNil(t, none)
-		require.Equal(t, permissions.Decision{Reason: permissions.NoPolicy}, none.Decide(permissions.Events, permissions.Target{}))
-		require.False(t, none.Visible(permissions.Target{}))
-	}
-	for i, none := range []*permissions.Policy{intersect(t, nil, policy), intersect(t, policy, nil), intersect(t, policy, policy, new(permissions.Policy))} {
-		require.Equal(t, permissions.Decision{Reason: permissions.NoPolicy, Part: i + 1}, none.Decide(permissions.Events, permissions.Target{}))
-		require.False(t, none.Visible(permissions.Target{}))
-		require.True(t, none.Permissions(permissions.Target{}).IsEmpty())
+		t.Run(test.name, func(t *testing.T) {
+			p := mustIntersect(test.parts...)
+			want := permissions.Decision{Reason: permissions.ReasonNoPolicy, Part: test.part}
+			require.Equal(t, want, p.Decide(permissions.Events, slack))
+			require.False(t, p.Allowed(permissions.Events, slack))
+			require.ErrorIs(t, p.Check(permissions.Events, slack), permissions.ErrDenied)
+			require.False(t, p.Visible(slack))
+			require.False(t, p.Visible(permissions.User()))
+			require.True(t, p.Permissions(slack).IsEmpty())
+			require.False(t, p.IsUnrestricted())
+		})
 	}
 }
 
 func TestIntersectNamesThePart(t *testing.T) {
 	token := permissions.MustParse(`{"integration:*":true}`)
 	role := permissions.MustParse(`{"integration:slack":{"credential:ext:acme":["events"]},"credential:*":["proxy-api"]}`)
-	both := intersect(t, token, role)
-	target := permissions.Target{Integration: "slack", CredentialID: "x", CredentialExternalID: "acme"}
-
-	d := both.Decide(permissions.ProxyAPI, target)
-	require.Equal(t, "denied: part 2: integration:slack/credential:ext:acme grants events", d.String())
-	require.Equal(t, "/integration:slack/credential:ext:acme", d.Rule.Pointer())
-	require.Equal(t, "[allowed=false reason=not granted part=2 rule=integration:slack/credential:ext:acme]", d.LogValue().String())
-	err := both.Check(permissions.ProxyAPI, target)
-	require.ErrorIs(t, err, permissions.ErrDenied)
-	require.EqualError(t, err, `permissions: "proxy-api" on integration "slack", credential external ID "acme", credential ID "x" denied: part 2: integration:slack/credential:ext:acme grants events`)
-
-	d = both.Decide(permissions.Events, target)
-	require.Equal(t, "allowed: part 1: integration:* grants all", d.String())
-
-	target.CredentialExternalID = ""
-	d = both.Decide(permissions.ProxyAPI, target)
-	require.Equal(t, permissions.Decision{Reason: permissions.Undetermined, Part: 2, Open: d.Open}, d)
-	require.Equal(t, "denied: part 2: it may depend on the credential external ID, which the target leaves open", d.String())
-
-	d = both.Decide("", target)
-	require.Equal(t, permissions.Decision{Reason: permissions.InvalidQuestion}, d)
-	require.ErrorIs(t, both.Check(permissions.Events, permissions.Target{CredentialID: "x"}), permissions.ErrTarget)
-	require.False(t, both.Visible(permissions.Target{CredentialID: "x"}))
-	require.True(t, both.Permissions(permissions.Target{CredentialID: "x"}).IsEmpty())
-
-	// Explain says the same, and has a section for each part.
-	e := both.Explain(permissions.ProxyAPI, target)
-	require.Equal(t, both.Decide(permissions.ProxyAPI, target), e.Decision)
+	both := mustIntersect(token, role)
+	credential := slack.Credential(byA, acme)
+	for _, test := range []struct {
+		name   string
+		action permissions.Permission
+		target permissions.Target
+		text   string
+		reason permissions.Reason
+		part   int
+	}{
+		{
+			"the second part denies", permissions.ProxyAPI, credential,
+			`denied: part 2: integration:"slack"/credential:ext:"acme" grants events`, permissions.ReasonNotGranted, 2,
+		},
+		{
+			"all allow", permissions.Events, credential, "allowed: part 1: integration:* grants all",
+			permissions.ReasonGranted, 1,
+		},
+		{
+			"the second part cannot say", permissions.ProxyAPI, slack.Credential(byA),
+			"denied: part 2: it depends on the credential external ID, which is unknown", permissions.ReasonUndetermined, 2,
+		},
+		{
+			"the second part has no rule", permissions.Events, slack, "denied: part 2: no rule applies",
+			permissions.ReasonNoRule, 2,
+		},
+		{
+			"an action that is not a permission", "nope", credential, "denied: the question is invalid",
+			permissions.ReasonInvalidQuestion, 0,
+		},
+		{
+			"an invalid target", permissions.Events, permissions.Integration(""), "denied: the question is invalid",
+			permissions.ReasonInvalidQuestion, 0,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := both.Decide(test.action, test.target)
+			require.Equal(t, test.text, d.String())
+			require.Equal(t, test.reason, d.Reason)
+			require.Equal(t, test.part, d.Part)
+			require.Equal(t, d, both.Explain(test.action, test.target).Decision)
+			require.Equal(t, d.Allowed, both.Allowed(test.action, test.target))
+			require.Equal(t, d.Allowed, both.Check(test.action, test.target) == nil)
+		})
+	}
+	t.Run("an invalid target is not visible", func(t *testing.T) {
+		require.False(t, both.Visible(permissions.Integration("")))
+		require.True(t, both.Permissions(permissions.Integration("")).IsEmpty())
+	})
 }
 
-// TestIntersectVisibleCreation is about what SPEC 4.3 asks one level below: what an
-// integration grants of it is not allowed anywhere.
-func TestIntersectVisibleCreation(t *testing.T) {
+// What an integration grants of what is below it is visible only if it is allowed somewhere there.
+func TestIntersectVisible(t *testing.T) {
 	all := permissions.MustParse(`{"integration:*":true}`)
 	for _, test := range []struct {
-		claim  string
-		target permissions.Target
+		name    string
+		parts   []string
+		target  permissions.Target
+		visible bool
 	}{
-		{`{"integration:slack":["credential:write"],"credential:*":[]}`, permissions.Target{Integration: "slack"}},
-		{`{"credential:x":["config:write"],"configuration:*":[]}`, permissions.Target{Integration: "slack", CredentialID: "x"}},
+		{"connecting is denied", []string{`{"integration:slack":["credential:write"],"credential:*":[]}`}, slack, false},
+		{
+			"creating is denied", []string{`{"credential:*":["config:write"],"configuration:*":[]}`}, slack.Credential(byA),
+			false,
+		},
+		{"all is allowed", []string{`{"integration:*":true}`}, slack, true},
+		{
+			"two credentials that are not the same",
+			[]string{`{"credential:` + idA + `":["events"]}`, `{"credential:` + idB + `":["events"]}`}, slack, false,
+		},
+		{
+			"one credential by two identifiers",
+			[]string{`{"credential:` + idA + `":["events"]}`, `{"credential:ext:acme":["events"]}`}, slack, true,
+		},
+		{
+			"one credential and what it is denied for",
+			[]string{`{"credential:` + idA + `":["events"]}`, `{"credential:ext:acme":["workflows"]}`}, slack, false,
+		},
+		{
+			"an unrestricted part with a permission of its own",
+			[]string{`{"integration:slack":["events"]}`, "unrestricted"}, slack, true,
+		},
+		{
+			"a configuration of one part in a credential of another",
+			[]string{`{"configuration:ext:x":["events"]}`, `{"credential:ext:acme":["events"]}`}, slack, true,
+		},
 	} {
-		one := permissions.MustParse(test.claim)
-		require.False(t, one.Visible(test.target))
-		require.False(t, intersect(t, all, one).Visible(test.target))
-		require.False(t, intersect(t, one, all).Visible(permissions.Target{}))
-		require.True(t, intersect(t, all, all).Visible(test.target))
+		t.Run(test.name, func(t *testing.T) {
+			parts := []*permissions.Policy{all}
+			for _, claim := range test.parts {
+				if claim == "unrestricted" {
+					parts = append(parts, permissions.Unrestricted(permissions.WithPermissions("x")))
+				} else {
+					parts = append(parts, permissions.MustParse(claim))
+				}
+			}
+			require.Equal(t, test.visible, mustIntersect(parts...).Visible(test.target))
+			slices.Reverse(parts)
+			require.Equal(t, test.visible, mustIntersect(parts...).Visible(test.target))
+			require.Equal(t, test.visible, mustIntersect(parts...).Visible(permissions.User()))
+		})
 	}
 }
 
 func TestIntersectRules(t *testing.T) {
-	both := intersect(t, permissions.MustParse(`{"integration:a":true,"integration:b":{}}`), permissions.MustParse(`{"integration:c":{"credential:x":true}}`), nil)
-	var rules, maps []string
-	for r := range both.Rules() {
-		rules = append(rules, r.String())
-	}
-	require.Equal(t, []string{"integration:a", "integration:c/credential:x"}, rules)
-	for pointer := range both.NestedMaps() {
-		maps = append(maps, pointer)
-	}
-	require.Equal(t, []string{"/integration:b", "/integration:c"}, maps)
-	for range both.Rules() {
-		break
-	}
-	for range both.NestedMaps() {
-		break
-	}
-	for range (*permissions.Policy)(nil).NestedMaps() {
-		t.Error("nil has a map")
-	}
-	require.Len(t, both.Parts(), 3)
-	require.False(t, both.Parts()[2].Allowed(permissions.Events, permissions.Target{}))
-
-	_, err := both.MarshalJSON()
-	require.EqualError(t, err, "permissions: an intersection of policies has no claim; encode its parts, or build one policy")
-	_, err = json.Marshal(permissions.Claims{Policy: both})
-	require.ErrorContains(t, err, "an intersection of policies has no claim")
-
-	// Decoding into an intersection replaces it.
-	p := *both
-	require.NoError(t, json.Unmarshal([]byte(`{"integration:*":true}`), &p))
-	require.Nil(t, p.Parts())
-	require.True(t, p.Allowed(permissions.Events, permissions.Target{}))
+	both := mustIntersect(
+		permissions.MustParse(`{"integration:a":true,"integration:b":{}}`),
+		permissions.MustParse(`{"integration:c":{"credential:ext:x":true}}`), nil,
+	)
+	t.Run("rules", func(t *testing.T) {
+		var rules []string
+		for r := range both.Rules() {
+			rules = append(rules, r.String())
+		}
+		require.Equal(t, []string{`integration:"a"`, `integration:"c"/credential:ext:"x"`}, rules)
+		for range both.Rules() {
+			break
+		}
+	})
+	t.Run("nested maps", func(t *testing.T) {
+		var pointers []string
+		for m := range both.NestedMaps() {
+			pointers = append(pointers, m.Pointer())
+		}
+		require.Equal(t, []string{"/integration:b", "/integration:c"}, pointers)
+		for range both.NestedMaps() {
+			break
+		}
+	})
+	t.Run("parts", func(t *testing.T) {
+		require.Len(t, both.Parts(), 3)
+		require.Equal(t, map[string]string{"integration:a": "all"}, grantsOf(both.Parts()[0]))
+		require.Equal(t, permissions.ReasonNoPolicy, both.Parts()[2].Decide(permissions.Events, slack).Reason)
+		require.Nil(t, (*permissions.Policy)(nil).Parts())
+		require.Nil(t, new(permissions.Policy).Parts())
+	})
+	t.Run("an intersection of intersections has all the parts", func(t *testing.T) {
+		require.Len(t, mustIntersect(both, permissions.MustParse(`{}`), both).Parts(), 7)
+	})
+	t.Run("decoding replaces it", func(t *testing.T) {
+		p := *both
+		require.NoError(t, json.Unmarshal([]byte(`{"integration:*":true}`), &p))
+		require.Nil(t, p.Parts())
+		require.True(t, p.Allowed(permissions.Events, slack))
+	})
 }
 
+// The hooks of the parts are those of the intersection. Each is called once.
 func TestIntersectHooks(t *testing.T) {
-	forbidden := func(permissions.Permission, permissions.Target, permissions.Decision) {
-		t.Error("the hook of a part was called")
+	var seen []string
+	hook := func(name string) func(permissions.Observation) {
+		return func(o permissions.Observation) { seen = append(seen, name+" "+o.Decision.String()) }
 	}
-	part := permissions.MustParse(`{"integration:*":true}`).Observe(forbidden)
-	intersect(t, part).Allowed(permissions.Events, permissions.Target{})
-	both := intersect(t, part, permissions.MustParse(`{}`).Observe(forbidden))
-	both.Allowed(permissions.Events, permissions.Target{})
-	for _, p := range both.Parts() {
-		p.Allowed(permissions.Events, permissions.Target{})
-	}
+	first := permissions.MustParse(`{"integration:*":true}`).Observe(hook("first"))
+	second := permissions.MustParse(`{}`).Observe(hook("second"))
+	both := mustIntersect(first, nil, second).Observe(hook("both"))
+	require.False(t, both.Allowed(permissions.Events, slack))
+	const denied = " denied: part 2: there is no policy"
+	require.Equal(t, []string{"first" + denied, "second" + denied, "both" + denied}, seen)
 
-	var seen []permissions.Decision
-	observed := both.Observe(func(_ permissions.Permission, _ permissions.Target, d permissions.Decision) { seen = append(seen, d) })
-	d := observed.Decide(permissions.Events, permissions.Target{})
-	require.Equal(t, permissions.Decision{Reason: permissions.NoRule, Part: 2}, d)
-	require.Equal(t, []permissions.Decision{d}, seen)
-	// An observed intersection is one like any other.
-	require.Len(t, intersect(t, observed, part).Parts(), 3)
+	t.Run("a part has none", func(t *testing.T) {
+		seen = nil
+		for _, part := range both.Parts() {
+			part.Allowed(permissions.Events, slack)
+		}
+		require.Empty(t, seen)
+	})
+	t.Run("what does not restrict keeps its hooks", func(t *testing.T) {
+		seen = nil
+		observed := permissions.Unrestricted().Observe(hook("unrestricted"))
+		all := permissions.MustParse(`{"integration:*":true}`)
+		require.True(t, mustIntersect(observed, all).Allowed(permissions.Events, slack))
+		require.True(t, mustIntersect(observed, observed).Allowed(permissions.Events, slack))
+		const noClaim = "unrestricted allowed: the token has no permissions claim"
+		require.Equal(t, []string{"unrestricted allowed: integration:* grants all", noClaim, noClaim}, seen)
+	})
+	t.Run("one policy keeps its hooks", func(t *testing.T) {
+		seen = nil
+		require.True(t, mustIntersect(first).Allowed(permissions.Events, slack))
+		require.Equal(t, []string{"first allowed: integration:* grants all"}, seen)
+	})
 }
 
-func TestIntersectDeclared(t *testing.T) {
-	declare := func(prefix string, n int) permissions.Option {
-		var names []permissions.Permission
-		for i := range n {
-			names = append(names, permissions.Permission(fmt.Sprint(prefix, i)))
-		}
-		return permissions.WithPermissions(names...)
+// declare returns an option that declares n names with a prefix.
+func declare(prefix string, n int) permissions.Option {
+	var names []permissions.Permission
+	for i := range n {
+		names = append(names, permissions.Permission(fmt.Sprint(prefix, i)))
 	}
-	a := permissions.MustParse(`{"integration:*":["x0","x26"]}`, declare("x", 27))
+	return permissions.WithPermissions(names...)
+}
+
+func TestIntersectDeclaredPermissions(t *testing.T) {
+	a := permissions.MustParse(`{"integration:*":["x0","x25"]}`, declare("x", 26))
 	b := permissions.MustParse(`{"integration:*":true,"integration:slack":["y26"]}`, declare("y", 27))
-	both := intersect(t, a, b)
-	require.Equal(t, "x0, x26", both.Permissions(permissions.Target{}).String())
-	require.Equal(t, "none", both.Permissions(permissions.Target{Integration: "slack"}).String())
-	require.Equal(t, "y26", intersect(t, permissions.MustParse(`{"integration:*":true}`), b).Permissions(permissions.Target{Integration: "slack"}).String())
-
-	// All of what nobody declared is allowed by both, but not what one declared.
-	c := permissions.MustParse(`{"integration:*":true,"credential:*":[]}`, declare("z", 1))
-	require.Equal(t, "all but credential:write", intersect(t, b, c).Permissions(permissions.Target{Integration: "jira"}).String())
-
-	_, err := permissions.Intersect(a, permissions.MustParse(`{}`, declare("y", 28)))
-	require.EqualError(t, err, "permissions: Intersect: the policies declare more than 54 permissions together; declare the same ones with WithPermissions for all")
-	_, err = permissions.Intersect(a, permissions.MustParse(`{}`, declare("x", 54)))
-	require.NoError(t, err)
-}
-
-func TestIntersectAllocatesNothing(t *testing.T) {
-	both := intersect(t, permissions.MustParse(`{"integration:*":true}`), permissions.MustParse(`{"credential:*":["events"]}`))
-	target := permissions.Target{Integration: "slack", CredentialID: aUUID, CredentialExternalID: permissions.None}
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if !both.Allowed(permissions.Events, target) || both.Decide(permissions.ProxyAPI, target).Allowed {
-			t.Error("wrong")
-		}
-	}))
-}
-
-// A service has a ceiling of its own for a role, above whatever the token says.
-func ExampleIntersect() {
-	token := permissions.MustParse(`{"integration:*": true}`)
-	ceiling := permissions.MustParse(`{"integration:*": ["events"], "integration:slack": ["events", "proxy-api"]}`)
-	policy, err := permissions.Intersect(token, ceiling)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(policy.Decide(permissions.Events, permissions.Target{}))
-	fmt.Println(policy.Decide(permissions.Workflows, permissions.Target{Integration: "slack"}))
-	// Output:
-	// allowed: part 1: integration:* grants all
-	// denied: part 2: integration:slack grants proxy-api, events
+	user := permissions.User()
+	t.Run("a part that does not know a permission denies it", func(t *testing.T) {
+		both := mustIntersect(a, b)
+		require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule, Part: 2}, both.Decide("x25", user))
+		require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule, Part: 1}, both.Decide("y0", user))
+		require.ErrorIs(t, both.Check("x25", user), permissions.ErrDenied)
+		require.True(t, both.Permissions(user).IsEmpty())
+	})
+	t.Run("a permission that no part knows is an invalid question", func(t *testing.T) {
+		require.Equal(t, permissions.ReasonInvalidQuestion, mustIntersect(a, b).Decide("z", user).Reason)
+	})
+	t.Run("an unrestricted part that does not know a permission denies it", func(t *testing.T) {
+		both := mustIntersect(permissions.Unrestricted(), a)
+		require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule, Part: 1}, both.Decide("x0", user))
+		both = mustIntersect(permissions.Unrestricted(declare("x", 1)), permissions.MustParse(`{"integration:*":true}`))
+		require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule, Part: 2}, both.Decide("x0", user))
+		require.ErrorIs(t, both.Check("x0", user), permissions.ErrDenied)
+		both = mustIntersect(permissions.Unrestricted(declare("x", 1)), nil)
+		require.Equal(t, permissions.ReasonNoPolicy, both.Decide("x0", user).Reason)
+		require.ErrorIs(t, both.Check("x0", user), permissions.ErrDenied)
+	})
+	t.Run("parts that declare the same names in another order", func(t *testing.T) {
+		c := permissions.MustParse(`{"integration:*":["p"]}`, permissions.WithPermissions("q", "p"))
+		d := permissions.MustParse(`{"integration:*":["p","q"]}`, permissions.WithPermissions("p", "q"))
+		both := mustIntersect(c, d)
+		require.Equal(t, "p", both.Permissions(user).String())
+		require.Equal(t, permissions.ReasonNotGranted, both.Decide("q", user).Reason)
+		require.True(t, both.Visible(user))
+	})
+	t.Run("53 together", func(t *testing.T) {
+		_, err := permissions.Intersect(a, b)
+		require.NoError(t, err)
+		_, err = permissions.Intersect(a, permissions.MustParse(`{}`, declare("x", 53)))
+		require.NoError(t, err)
+	})
+	t.Run("54 together are refused", func(t *testing.T) {
+		p, err := permissions.Intersect(a, permissions.MustParse(`{}`, declare("y", 28)))
+		require.Nil(t, p)
+		require.EqualError(t, err, "permissions: Intersect: the policies declare more than 53 permissions together; "+
+			"declare the same ones with WithPermissions for all")
+	})
 }

@@ -11,142 +11,189 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// An observation is what a hook is called with.
-type observation struct {
-	action   permissions.Permission
-	target   permissions.Target
-	decision permissions.Decision
-}
-
-// TestObserve has every sort of question and of policy observed: once, with the decision,
-// and before the answer.
+// Every question is observed once, with its answer, and before the answer is returned.
 func TestObserve(t *testing.T) {
-	t.Parallel()
-	both, err := permissions.Intersect(permissions.MustParse(`{"integration:*": true}`), permissions.MustParse(`{"integration:slack": ["events"]}`))
-	require.NoError(t, err)
 	policies := map[string]*permissions.Policy{
-		"a claim":         permissions.MustParse(`{"integration:slack": ["events"], "credential:ext:x": false}`),
-		"an intersection": both,
-		"no claim":        permissions.Unrestricted(),
-		"nil":             nil,
-		"zero":            new(permissions.Policy),
+		"a claim": permissions.MustParse(`{"integration:slack":["events"],"credential:ext:acme":false}`),
+		"an intersection": mustIntersect(
+			permissions.MustParse(`{"integration:*":true}`), permissions.MustParse(`{"integration:slack":["events"]}`),
+		),
+		"no claim": permissions.Unrestricted(),
+		"nil":      nil,
+		"zero":     new(permissions.Policy),
 	}
-	questions := []observation{
-		{action: permissions.Events, target: permissions.Target{Integration: "slack"}},
-		{action: permissions.ProxyAPI, target: permissions.Target{Integration: "slack"}},
-		{action: permissions.Events, target: permissions.Target{Integration: "slack", CredentialID: "c"}},
-		{action: permissions.Events, target: permissions.Target{}},
-		{action: "", target: permissions.Target{Integration: "slack"}},
-		{action: permissions.Events, target: permissions.Target{CredentialID: "c"}},
-		{action: permissions.Events, target: permissions.Target{Integration: "*"}},
+	questions := []struct {
+		name   string
+		action permissions.Permission
+		target permissions.Target
+	}{
+		{"an action on an integration", permissions.Events, slack},
+		{"an action on what is in it", permissions.ProxyAPI, slack},
+		{"something unknown", permissions.Events, slack.Credential(byA)},
+		{"the user", permissions.Events, permissions.User()},
+		{"an empty action", "", slack},
+		{"a misspelled action", "event", slack},
+		{"an action that the user has not", permissions.ProxyAPI, permissions.User()},
+		{"the zero Target", permissions.Events, permissions.Target{}},
+		{"an invalid name", permissions.Events, permissions.Integration("*")},
 	}
 	for name, p := range policies {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, q := range questions {
-				var seen []observation
+		for _, q := range questions {
+			t.Run(name+"/"+q.name, func(t *testing.T) {
+				var seen []permissions.Observation
 				answered := false
-				observed := p.Observe(func(action permissions.Permission, target permissions.Target, d permissions.Decision) {
-					assert.False(t, answered, "the answer comes after the hook")
-					seen = append(seen, observation{action, target, d})
+				observed := p.Observe(func(o permissions.Observation) {
+					assert.False(t, answered, "the hook is called before the answer is returned")
+					seen = append(seen, o)
 				})
-				q.decision = p.Decide(q.action, q.target)
-				require.Empty(t, seen, "the policy itself is not observed")
+				want := permissions.Observation{Asked: permissions.AskedAction, Action: q.action, Target: q.target}
+				want.Decision = p.Decide(q.action, q.target)
+				require.Empty(t, seen, "the policy that was given is not observed")
+				for how, ask := range map[string]func(){
+					"Decide":  func() { require.Equal(t, want.Decision, observed.Decide(q.action, q.target)) },
+					"Allowed": func() { require.Equal(t, want.Decision.Allowed, observed.Allowed(q.action, q.target)) },
+					"Check":   func() { require.Equal(t, p.Check(q.action, q.target), observed.Check(q.action, q.target)) },
+				} {
+					seen, answered = nil, false
+					ask()
+					answered = true
+					require.Equal(t, []permissions.Observation{want}, seen, how)
+				}
 
-				d := observed.Decide(q.action, q.target)
-				answered = true
-				require.Equal(t, q.decision, d)
-				require.Equal(t, []observation{q}, seen)
+				seen, answered = nil, false
+				require.Equal(t, p.Permissions(q.target).String(), observed.Permissions(q.target).String())
+				require.Len(t, seen, 1)
+				require.Equal(t, permissions.AskedPermissions, seen[0].Asked)
+				require.True(t, seen[0].Permissions.Equal(p.Permissions(q.target)))
+				require.Equal(t, q.target, seen[0].Target)
 
-				answered = false
-				allowed := observed.Allowed(q.action, q.target)
-				answered = true
-				require.Equal(t, q.decision.Allowed, allowed)
-				require.Equal(t, []observation{q, q}, seen)
-
-				answered = false
-				err := observed.Check(q.action, q.target)
-				answered = true
-				require.Equal(t, p.Check(q.action, q.target), err)
-				require.Equal(t, []observation{q, q, q}, seen)
-			}
-		})
-	}
-}
-
-// TestObserveAgain has a hook replaced, and taken away.
-func TestObserveAgain(t *testing.T) {
-	t.Parallel()
-	p := permissions.MustParse(`{"integration:*": true}`)
-	var first, second int
-	one := p.Observe(func(permissions.Permission, permissions.Target, permissions.Decision) { first++ })
-	two := one.Observe(func(permissions.Permission, permissions.Target, permissions.Decision) { second++ })
-	none := two.Observe(nil)
-
-	assert.True(t, two.Allowed(permissions.Events, permissions.Target{}))
-	assert.Equal(t, []int{0, 1}, []int{first, second}, "replaced, not added")
-	assert.True(t, one.Allowed(permissions.Events, permissions.Target{}))
-	assert.Equal(t, []int{1, 1}, []int{first, second}, "the policy that was observed first still is")
-	assert.True(t, none.Allowed(permissions.Events, permissions.Target{}))
-	assert.True(t, p.Allowed(permissions.Events, permissions.Target{}))
-	assert.Equal(t, []int{1, 1}, []int{first, second})
-
-	assert.False(t, (*permissions.Policy)(nil).Observe(nil).Allowed(permissions.Events, permissions.Target{}))
-}
-
-// TestObserveIsThePolicy has an observed policy be what the policy is.
-func TestObserveIsThePolicy(t *testing.T) {
-	t.Parallel()
-	hook := func(permissions.Permission, permissions.Target, permissions.Decision) {}
-	p := permissions.MustParse(`{"integration:slack": ["events"], "credential:*": false}`)
-	observed := p.Observe(hook)
-	assert.Equal(t, ruleTexts(p), ruleTexts(observed))
-	for r := range observed.Rules() {
-		for same := range p.Rules() {
-			if same.String() == r.String() {
-				assert.Equal(t, same, r, "rules are the same, and compare so")
-			}
+				seen = nil
+				require.Equal(t, p.Visible(q.target), observed.Visible(q.target))
+				require.Equal(t, []permissions.Observation{
+					{Asked: permissions.AskedVisible, Target: q.target, Visible: p.Visible(q.target)},
+				}, seen)
+			})
 		}
 	}
-	assert.True(t, permissions.Unrestricted().Observe(hook).IsUnrestricted())
-	assert.False(t, observed.IsUnrestricted())
-	assert.Len(t, intersection(t, `{"integration:*": true}`, "{}").Observe(hook).Parts(), 2)
 }
 
-// TestObserveConcurrently has many goroutines ask one observed policy.
-func TestObserveConcurrently(t *testing.T) {
-	t.Parallel()
-	var calls atomic.Int64
-	p := permissions.MustParse(`{"integration:*": true}`).Observe(func(permissions.Permission, permissions.Target, permissions.Decision) {
-		calls.Add(1)
+// Each selection is observed once. The target is what the selected things are in.
+func TestObserveSelections(t *testing.T) {
+	all := permissions.MustParse(`{"integration:*":true}`)
+	for _, p := range []*permissions.Policy{nil, all, permissions.Unrestricted()} {
+		var seen []permissions.Observation
+		observed := p.Observe(func(o permissions.Observation) { seen = append(seen, o) })
+		observed.SelectIntegrations(permissions.Events)
+		observed.SelectCredentials(permissions.ProxyAPI, slack)
+		observed.SelectConfigurations(permissions.SettingsRead, slack.Credential(byA))
+		observed.SelectCredentials("nope", permissions.Integration(""))
+		require.Equal(t, []permissions.Observation{
+			{Asked: permissions.AskedSelection, Action: permissions.Events, Target: permissions.User()},
+			{Asked: permissions.AskedSelection, Action: permissions.ProxyAPI, Target: slack},
+			{Asked: permissions.AskedSelection, Action: permissions.SettingsRead, Target: slack.Credential(byA)},
+			{Asked: permissions.AskedSelection, Action: "nope", Target: permissions.Integration("")},
+		}, seen)
+	}
+}
+
+// What answers no question is not observed.
+func TestObserveWhatIsNotAQuestion(t *testing.T) {
+	p := permissions.MustParse(`{"integration:slack":{"credential:*":["nope"]}}`, permissions.IgnoreUnknownPermissions()).
+		Observe(func(permissions.Observation) { require.Fail(t, "the hook was called") })
+	p.Explain(permissions.Events, slack)
+	require.Len(t, grantsOf(p), 1)
+	for range p.NestedMaps() {
+	}
+	for range p.Ignored() {
+	}
+	require.False(t, p.IsUnrestricted())
+	require.NotEmpty(t, p.String())
+	require.NotEmpty(t, jsonOf(p))
+}
+
+// A hook is added to those that are there. A nil hook adds nothing.
+func TestObserveAgain(t *testing.T) {
+	var calls []string
+	hook := func(name string) func(permissions.Observation) {
+		return func(permissions.Observation) { calls = append(calls, name) }
+	}
+	p := permissions.MustParse(`{"integration:*":true}`)
+	one := p.Observe(hook("one"))
+	two := one.Observe(nil).Observe(hook("two"))
+	three := one.Observe(hook("three"))
+	for _, test := range []struct {
+		name   string
+		policy *permissions.Policy
+		want   []string
+	}{
+		{"without a hook", p, nil},
+		{"with one", one, []string{"one"}},
+		{"with two, in their order", two, []string{"one", "two"}},
+		{"with another second one", three, []string{"one", "three"}},
+		{"with a nil one", one.Observe(nil), []string{"one"}},
+		{"nil with one", (*permissions.Policy)(nil).Observe(hook("nil")), []string{"nil"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			calls = nil
+			test.policy.Allowed(permissions.Events, slack)
+			require.Equal(t, test.want, calls)
+		})
+	}
+	t.Run("no policy still denies", func(t *testing.T) {
+		for _, p := range []*permissions.Policy{nil, {}} {
+			require.Equal(t, permissions.ReasonNoPolicy, p.Observe(nil).Decide(permissions.Events, slack).Reason)
+			require.False(t, p.Observe(hook("x")).Allowed(permissions.Events, slack))
+		}
 	})
+}
+
+// Policies that are made from one observed policy do not write to its list of hooks.
+func TestObserveSharesNoList(t *testing.T) {
+	var calls atomic.Int64
+	count := func(permissions.Observation) { calls.Add(1) }
+	p := permissions.MustParse(`{"integration:*":true}`)
+	for range 5 {
+		p = p.Observe(count) // the list has room now
+	}
+	first := p.Observe(func(permissions.Observation) { calls.Add(100) })
+	p.Observe(func(permissions.Observation) { calls.Add(10_000) })
+	first.Allowed(permissions.Events, slack)
+	require.EqualValues(t, 105, calls.Load())
+}
+
+// An observed policy is otherwise the policy that it was made from.
+func TestObservedPolicy(t *testing.T) {
+	hook := func(permissions.Observation) {}
+	p := permissions.MustParse(`{"integration:slack":["events"],"credential:*":false}`)
+	observed := p.Observe(hook)
+	require.Equal(t, grantsOf(p), grantsOf(observed))
+	require.True(t, p.Decide(permissions.Events, slack).Rule == observed.Decide(permissions.Events, slack).Rule)
+	require.True(t, permissions.Unrestricted().Observe(hook).IsUnrestricted())
+	require.False(t, observed.IsUnrestricted())
+	require.Len(t, mustIntersect(p, permissions.MustParse(`{}`)).Observe(hook).Parts(), 2)
+	require.Equal(t, jsonOf(p), jsonOf(observed))
+}
+
+func TestObserveConcurrently(t *testing.T) {
+	var calls atomic.Int64
+	p := permissions.MustParse(`{"integration:*":true}`).Observe(func(permissions.Observation) { calls.Add(1) })
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
 			for range 1000 {
-				p.Allowed(permissions.Events, permissions.Target{Integration: "slack"})
+				p.Allowed(permissions.Events, slack)
 			}
 		})
 	}
 	wait.Wait()
-	assert.EqualValues(t, 8000, calls.Load())
+	require.EqualValues(t, 8000, calls.Load())
 }
 
-// TestObserveAllocations pins that deciding allocates nothing, with a hook or without.
-func TestObserveAllocations(t *testing.T) {
-	p := permissions.MustParse(`{"integration:slack": {"credential:` + smallUUID + `": ["events"]}}`)
-	target := permissions.Target{Integration: "slack", CredentialID: smallUUID, CredentialExternalID: permissions.None}
-	calls := 0
-	for name, p := range map[string]*permissions.Policy{
-		"never observed": p,
-		"a nil hook":     p.Observe(nil),
-		"a hook":         p.Observe(func(permissions.Permission, permissions.Target, permissions.Decision) { calls++ }),
+func TestAskedString(t *testing.T) {
+	for asked, text := range map[permissions.Asked]string{
+		permissions.AskedAction: "action", permissions.AskedPermissions: "permissions", permissions.AskedVisible: "visible",
+		permissions.AskedSelection: "selection", 0: "Asked(0)", 99: "Asked(99)",
 	} {
-		allowed := true
-		assert.Zero(t, testing.AllocsPerRun(100, func() { allowed = allowed && p.Allowed(permissions.Events, target) }), name)
-		assert.Zero(t, testing.AllocsPerRun(100, func() { allowed = allowed && p.Decide(permissions.Events, target).Allowed }), name)
-		assert.Zero(t, testing.AllocsPerRun(100, func() { allowed = allowed && p.Check(permissions.Events, target) == nil }), name)
-		assert.True(t, allowed, name)
+		require.Equal(t, text, asked.String())
 	}
-	assert.Positive(t, calls)
 }

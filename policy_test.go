@@ -2,7 +2,9 @@ package permissions_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,90 +12,153 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// A nil and a zero policy deny everything, and nothing makes them say otherwise.
-func TestNoPolicy(t *testing.T) {
-	for name, p := range map[string]*permissions.Policy{"nil": nil, "zero": {}} {
+func TestUnrestricted(t *testing.T) {
+	declared := permissions.WithPermissions("reports")
+	for name, p := range map[string]*permissions.Policy{
+		"without options": permissions.Unrestricted(),
+		"with extras":     permissions.Unrestricted(declared, nil, permissions.IgnoreUnknownPermissions()),
+	} {
 		t.Run(name, func(t *testing.T) {
-			for _, target := range goodTargets {
-				require.False(t, p.Allowed(permissions.Events, target))
-				require.Equal(t, permissions.Decision{}, p.Decide(permissions.Events, target))
-				require.ErrorIs(t, p.Check(permissions.Events, target), permissions.ErrDenied)
-				require.False(t, p.Visible(target))
-				require.True(t, p.Permissions(target).IsEmpty())
-			}
+			require.True(t, p.IsUnrestricted())
 			require.Empty(t, slices.Collect(p.Rules()))
-			require.False(t, p.IsUnrestricted())
-			data, err := p.MarshalJSON()
-			require.NoError(t, err)
-			require.Equal(t, "{}", string(data))
-			require.Equal(t, permissions.NoPolicy, p.Observe(nil).Decide(permissions.Events, user).Reason)
+			for _, test := range validTargets {
+				for _, action := range theTen {
+					d := p.Decide(action, test.target)
+					if test.level == permissions.KindUser && actedOn[action][0] == invalid {
+						require.Equal(t, permissions.Decision{Reason: permissions.ReasonInvalidQuestion}, d)
+						continue
+					}
+					require.Equal(t, permissions.Decision{Allowed: true, Reason: permissions.ReasonNoClaim}, d)
+					require.True(t, p.Allowed(action, test.target))
+					require.NoError(t, p.Check(action, test.target))
+					require.True(t, p.Permissions(test.target).Has(action))
+				}
+				require.True(t, p.Visible(test.target))
+			}
+			require.Equal(t, `{"integration:*":true}`, string(jsonOf(p)))
+			require.Equal(t, permissions.ReasonInvalidQuestion, p.Decide("nope", slack).Reason)
 		})
 	}
-}
-
-// A token without the claim may do everything, whatever it is called.
-func TestUnrestricted(t *testing.T) {
-	p := permissions.Unrestricted()
-	require.True(t, p.IsUnrestricted())
-	require.Empty(t, slices.Collect(p.Rules()))
-	for _, target := range goodTargets {
-		for _, action := range append(slices.Clone(theNine), "other") {
-			require.True(t, p.Allowed(action, target))
-			require.Equal(t, permissions.Decision{Allowed: true, Reason: permissions.NoClaim}, p.Decide(action, target))
-			require.NoError(t, p.Check(action, target))
-		}
-		require.True(t, p.Visible(target))
-		require.True(t, p.Permissions(target).IsAll())
-	}
-	// To grant everything is not the same as to say nothing.
-	all := permissions.MustParse(`{"integration:*":true}`)
-	require.False(t, all.IsUnrestricted())
-	require.Equal(t, permissions.Granted, all.Decide(permissions.Events, user).Reason)
-	data, err := p.MarshalJSON()
-	require.NoError(t, err)
-	require.Equal(t, `{"integration:*":true}`, string(data))
+	t.Run("an extra is valid if it is declared", func(t *testing.T) {
+		require.NoError(t, permissions.Unrestricted(declared).Check("reports", slack))
+		require.True(t, permissions.Unrestricted(declared).Permissions(slack).IsAll())
+		require.Equal(t, permissions.ReasonInvalidQuestion, permissions.Unrestricted().Decide("reports", slack).Reason)
+	})
+	t.Run("an option that is wrong in itself denies everything", func(t *testing.T) {
+		p := permissions.Unrestricted(permissions.WithPermissions(""))
+		require.False(t, p.IsUnrestricted())
+		require.Equal(t, permissions.ReasonNoPolicy, p.Decide(permissions.Events, slack).Reason)
+		require.False(t, p.Visible(slack))
+	})
+	t.Run("a claim that grants everything is not the same", func(t *testing.T) {
+		all := permissions.MustParse(`{"integration:*":true}`)
+		require.False(t, all.IsUnrestricted())
+		require.Equal(t, permissions.ReasonGranted, all.Decide(permissions.Events, slack).Reason)
+	})
+	t.Run("no policy is not the same", func(t *testing.T) {
+		require.False(t, (*permissions.Policy)(nil).IsUnrestricted())
+		require.False(t, new(permissions.Policy).IsUnrestricted())
+	})
 }
 
 func TestRules(t *testing.T) {
 	p := permissions.MustParse(`{
 		"configuration:ext:Team A": false,
-		"integration:a/b~c": {"credential:` + upperUUID + `": {"configuration:*": true, "configuration:x": []}, "configuration:ext:y": ["events"]},
+		"integration:a/b~c": {
+			"credential:` + idUpper + `": {"configuration:*": true, "configuration:` + idB + `": []},
+			"configuration:ext:y": ["events"]
+		},
 		"integration:*": true,
 		"credential:ext:z": {}
 	}`)
-	type rule struct {
+	const credential = "credential:" + idA
+	want := []struct {
 		path    []string
-		scope   string
 		grant   string
 		pointer string
 		text    string
+		json    string
+	}{
+		{
+			[]string{"integration:*", "credential:*", "configuration:ext:Team A"}, "none", "/configuration:ext:Team A",
+			`integration:*/credential:*/configuration:ext:"Team A"`,
+			`{"path":["integration:*","credential:*","configuration:ext:Team A"],"pointer":"/configuration:ext:Team A",` +
+				`"grants":[]}`,
+		},
+		{
+			[]string{"integration:a/b~c", credential, "configuration:*"}, "all",
+			"/integration:a~1b~0c/credential:" + idUpper + "/configuration:*",
+			`integration:"a/b~c"/` + credential + `/configuration:*`,
+			`{"path":["integration:a/b~c","` + credential + `","configuration:*"],` +
+				`"pointer":"/integration:a~1b~0c/credential:` + idUpper + `/configuration:*","grants":true}`,
+		},
+		{
+			[]string{"integration:a/b~c", credential, "configuration:" + idB}, "none",
+			"/integration:a~1b~0c/credential:" + idUpper + "/configuration:" + idB,
+			`integration:"a/b~c"/` + credential + `/configuration:` + idB,
+			`{"path":["integration:a/b~c","` + credential + `","configuration:` + idB + `"],` +
+				`"pointer":"/integration:a~1b~0c/credential:` + idUpper + `/configuration:` + idB + `","grants":[]}`,
+		},
+		{
+			[]string{"integration:a/b~c", "credential:*", "configuration:ext:y"}, "events",
+			"/integration:a~1b~0c/configuration:ext:y", `integration:"a/b~c"/credential:*/configuration:ext:"y"`,
+			`{"path":["integration:a/b~c","credential:*","configuration:ext:y"],` +
+				`"pointer":"/integration:a~1b~0c/configuration:ext:y","grants":["events"]}`,
+		},
+		{
+			[]string{"integration:*"}, "all", "/integration:*", "integration:*",
+			`{"path":["integration:*"],"pointer":"/integration:*","grants":true}`,
+		},
 	}
-	var got []rule
-	for r := range p.Rules() {
-		got = append(got, rule{scopeTexts(r), r.Scope().String(), r.Grant().String(), r.Pointer(), r.String()})
-	}
-	const credential = "credential:" + uuid
-	require.Equal(t, []rule{
-		{[]string{"integration:*", "credential:*", "configuration:ext:Team A"}, "configuration:ext:Team A", "none", "/configuration:ext:Team A", "integration:*/credential:*/configuration:ext:Team A"},
-		{[]string{"integration:a/b~c", credential, "configuration:*"}, "configuration:*", "all", "/integration:a~1b~0c/credential:" + upperUUID + "/configuration:*", "integration:a/b~c/" + credential + "/configuration:*"},
-		{[]string{"integration:a/b~c", credential, "configuration:x"}, "configuration:x", "none", "/integration:a~1b~0c/credential:" + upperUUID + "/configuration:x", "integration:a/b~c/" + credential + "/configuration:x"},
-		{[]string{"integration:a/b~c", "credential:*", "configuration:ext:y"}, "configuration:ext:y", "events", "/integration:a~1b~0c/configuration:ext:y", "integration:a/b~c/credential:*/configuration:ext:y"},
-		{[]string{"integration:*"}, "integration:*", "all", "/integration:*", "integration:*"},
-	}, got)
-
-	// Rules are values: those of a decision are those of the list, and keys of maps.
 	rules := slices.Collect(p.Rules())
-	require.True(t, p.Decide(permissions.Events, user).Rule == rules[4])
-	require.Len(t, map[permissions.Rule]bool{rules[0]: true, rules[1]: true, rules[4]: true, p.Decide(permissions.Events, user).Rule: true}, 3)
-
-	// What is returned is the caller's: changing it changes nothing.
-	rules[0].Path()[0] = permissions.MustParseScope("integration:other")
-	require.Equal(t, got[0].path, scopeTexts(rules[0]))
-	// A loop may end early.
-	for r := range p.Rules() {
-		require.Equal(t, rules[0], r)
-		break
+	require.Len(t, rules, len(want))
+	for i, r := range rules {
+		t.Run(want[i].text, func(t *testing.T) {
+			require.Equal(t, want[i].path, pathOf(r))
+			require.Equal(t, want[i].path[len(want[i].path)-1], r.Scope().String())
+			require.Equal(t, want[i].grant, r.Grant().String())
+			require.Equal(t, want[i].pointer, r.Pointer())
+			require.Equal(t, want[i].text, r.String())
+			require.Equal(t, want[i].json, string(jsonOf(r)))
+			require.Equal(t, `"`+strings.ReplaceAll(want[i].text, `"`, `\"`)+`"`, loggedJSON(r))
+		})
 	}
+	t.Run("a rule is a value", func(t *testing.T) {
+		d := p.Decide(permissions.Events, permissions.User())
+		require.True(t, d.Rule == rules[4])
+		require.False(t, d.Rule == rules[0])
+		keys := map[permissions.Rule]bool{rules[0]: true, rules[4]: true, d.Rule: true}
+		require.Len(t, keys, 2)
+		require.False(t, rules[4] == slices.Collect(permissions.MustParse(`{"integration:*":true}`).Rules())[0],
+			"rules of two policies are not the same")
+	})
+	t.Run("what is returned belongs to the caller", func(t *testing.T) {
+		rules[0].Path()[0] = permissions.MustParseScope("integration:other")
+		require.Equal(t, want[0].path, pathOf(rules[0]))
+	})
+	t.Run("a loop may end early", func(t *testing.T) {
+		for r := range p.Rules() {
+			require.True(t, r == rules[0])
+			break
+		}
+	})
+}
+
+// A name that somebody keeps does not keep the names of the whole claim alive.
+func TestRuleKeepsLittle(t *testing.T) {
+	before := heapAfterGC()
+	var kept []permissions.Scope
+	func() {
+		var b strings.Builder
+		b.WriteString(`{"integration:slack":true`)
+		for i := range 8 {
+			fmt.Fprintf(&b, `,"credential:ext:%d%s":true`, i, strings.Repeat("x", 2<<20))
+		}
+		p := permissions.MustParse(b.String() + "}")
+		kept = slices.Collect(p.Rules())[0].Path()
+	}()
+	require.Less(t, heapAfterGC(), before+1<<20)
+	require.Equal(t, "integration:slack", kept[0].String())
 }
 
 func TestZeroRule(t *testing.T) {
@@ -102,124 +167,329 @@ func TestZeroRule(t *testing.T) {
 	require.Equal(t, permissions.Scope{}, r.Scope())
 	require.True(t, r.Grant().IsEmpty())
 	require.Empty(t, r.Pointer())
-	require.Empty(t, r.String())
+	require.Equal(t, "no rule", r.String())
+	require.Equal(t, "null", string(jsonOf(r)))
+	require.Equal(t, `t="no rule"`, loggedText(r))
 }
 
-func TestMarshalJSON(t *testing.T) {
-	for claim, want := range map[string]string{
-		`{}`:                           `{}`,
-		` { "integration:*" : true } `: `{"integration:*":true}`,
-		`{"integration:*":false}`:      `{"integration:*":[]}`,
-		`{"integration:*":["workflows","events","events"]}`:                                                      `{"integration:*":["events","workflows"]}`,
-		`{"integration:*":["settings:read","settings:write"]}`:                                                   `{"integration:*":["settings:write"]}`,
-		`{"integration:*":["metadata:write","metadata:read"]}`:                                                   `{"integration:*":["metadata:write"]}`,
-		`{"integration:*":` + encode(theNine) + `}`:                                                              `{"integration:*":["credential:write","config:write","settings:write","metadata:write","proxy-api","events","workflows"]}`,
-		`{"integration:b":true,"integration:a":true,"integration:*":true}`:                                       `{"integration:*":true,"integration:a":true,"integration:b":true}`,
-		`{"integration:*":{"credential:*":true}}`:                                                                `{"credential:*":true}`,
-		`{"integration:a":{"credential:*":{"configuration:x":true}}}`:                                            `{"integration:a":{"configuration:x":true}}`,
-		`{"integration:a":{}}`:                                                                                   `{}`,
-		`{"integration:\u00e9\"\\":true}`:                                                                        `{"integration:é\"\\":true}`,
-		`{"credential:` + upperUUID + `":true}`:                                                                  `{"credential:` + uuid + `":true}`,
-		`{"credential:x":true,"credential:ext:x":true,"credential:*":true,"integration:z":true}`:                 `{"integration:z":true,"credential:*":true,"credential:ext:x":true,"credential:x":true}`,
-		`{"integration:a":{"configuration:x":true},"credential:c":{"configuration:x":true},"credential:d":true}`: `{"integration:a":{"configuration:x":true},"credential:c":{"configuration:x":true},"credential:d":true}`,
-		// One credential with a grant and with configurations takes a second place.
-		`{"integration:*":{"credential:c":{"configuration:x":true}},"credential:c":true}`: `{"integration:*":{"credential:c":{"configuration:x":true}},"credential:c":true}`,
+func TestNestedMaps(t *testing.T) {
+	p := permissions.MustParse(`{
+		"integration:a/b": {"credential:` + idUpper + `": {"configuration:*": true}, "credential:*": {}},
+		"integration:c": true,
+		"credential:ext:d": {},
+		"integration:e": {"credential:*": true}
+	}`)
+	type nested struct {
+		path    []string
+		pointer string
+		empty   bool
+	}
+	var got []nested
+	for m := range p.NestedMaps() {
+		n := nested{pointer: m.Pointer(), empty: m.IsEmpty()}
+		for _, s := range m.Path() {
+			n.path = append(n.path, s.String())
+		}
+		got = append(got, n)
+	}
+	require.Equal(t, []nested{
+		{[]string{"integration:a/b"}, "/integration:a~1b", false},
+		{[]string{"integration:a/b", "credential:" + idA}, "/integration:a~1b/credential:" + idUpper, false},
+		{[]string{"integration:a/b", "credential:*"}, "/integration:a~1b/credential:*", true},
+		{[]string{"integration:*", "credential:ext:d"}, "/credential:ext:d", true},
+		{[]string{"integration:e"}, "/integration:e", false},
+	}, got)
+	t.Run("a loop may end early", func(t *testing.T) {
+		count := 0
+		for range p.NestedMaps() {
+			count++
+			break
+		}
+		require.Equal(t, 1, count)
+	})
+	t.Run("the last scope of the text is an empty map", func(t *testing.T) {
+		maps := slices.Collect(permissions.MustParse(`{"integration:a":{"credential:*":{}}}`).NestedMaps())
+		require.Len(t, maps, 2)
+		require.False(t, maps[0].IsEmpty())
+		require.True(t, maps[1].IsEmpty())
+	})
+	t.Run("the zero NestedMap", func(t *testing.T) {
+		var m permissions.NestedMap
+		require.Nil(t, m.Path())
+		require.Empty(t, m.Pointer())
+		require.True(t, m.IsEmpty())
+	})
+	t.Run("a policy without rules", func(t *testing.T) {
+		for _, p := range []*permissions.Policy{nil, {}, permissions.Unrestricted(), permissions.MustParse(`{}`)} {
+			require.Empty(t, slices.Collect(p.NestedMaps()))
+		}
+	})
+}
+
+// When the platform adds a permission, Ignored shows where claims use it.
+func TestIgnored(t *testing.T) {
+	p, err := permissions.Parse([]byte(`{
+		"integration:*": ["events", "reports", "workflows", "x/y"],
+		"integration:a/b": {"credential:`+idUpper+`": ["", "reports"]},
+		"credential:*": ["events"],
+		"configuration:*": ["re\u0070orts"]
+	}`), permissions.IgnoreUnknownPermissions())
+	require.NoError(t, err)
+	type found struct {
+		name          permissions.Permission
+		pointer, text string
+	}
+	var got []found
+	for i := range p.Ignored() {
+		got = append(got, found{i.Name, i.Pointer(), i.String()})
+	}
+	require.Equal(t, []found{
+		{"reports", "/integration:*/1", `"reports" in integration:*`},
+		{"x/y", "/integration:*/3", `"x/y" in integration:*`},
+		{"", "/integration:a~1b/credential:" + idUpper + "/0", `"" in integration:"a/b"/credential:` + idA},
+		{"reports", "/integration:a~1b/credential:" + idUpper + "/1", `"reports" in integration:"a/b"/credential:` + idA},
+		{"reports", "/configuration:*/0", `"reports" in integration:*/credential:*/configuration:*`},
+	}, got)
+	require.Equal(t, "events, workflows", slices.Collect(p.Rules())[0].Grant().String())
+	t.Run("each has its rule", func(t *testing.T) {
+		rules := slices.Collect(p.Rules())
+		var of []int
+		for i := range p.Ignored() {
+			of = append(of, slices.Index(rules, i.Rule))
+		}
+		require.Equal(t, []int{0, 0, 1, 1, 3}, of)
+	})
+	t.Run("a loop may end early", func(t *testing.T) {
+		count := 0
+		for range p.Ignored() {
+			count++
+			break
+		}
+		require.Equal(t, 1, count)
+	})
+	t.Run("a declared name is not ignored", func(t *testing.T) {
+		p := permissions.MustParse(`{"integration:*":["reports","other"]}`,
+			permissions.IgnoreUnknownPermissions(), permissions.WithPermissions("reports"))
+		ignored := slices.Collect(p.Ignored())
+		require.Len(t, ignored, 1)
+		require.EqualValues(t, "other", ignored[0].Name)
+		require.Equal(t, 1, ignored[0].Index)
+	})
+	t.Run("as a Go value", func(t *testing.T) {
+		value := map[string]any{"integration:*": []any{"nope"}}
+		p, err := permissions.FromValue(value, permissions.IgnoreUnknownPermissions())
+		require.NoError(t, err)
+		require.Equal(t, "/integration:*/0", slices.Collect(p.Ignored())[0].Pointer())
+	})
+	t.Run("a policy without them", func(t *testing.T) {
+		all := permissions.MustParse(`{"integration:*":true}`)
+		for _, p := range []*permissions.Policy{nil, {}, permissions.Unrestricted(), all} {
+			require.Empty(t, slices.Collect(p.Ignored()))
+		}
+	})
+	t.Run("an intersection has those of its parts", func(t *testing.T) {
+		other := permissions.MustParse(`{"credential:*":["nope"]}`, permissions.IgnoreUnknownPermissions())
+		var pointers []string
+		for i := range mustIntersect(p, nil, other).Ignored() {
+			pointers = append(pointers, i.Pointer())
+		}
+		require.Len(t, pointers, 6)
+		require.Equal(t, "/credential:*/0", pointers[5])
+	})
+}
+
+func TestPolicyString(t *testing.T) {
+	many := make(map[string]any)
+	for i := range 12 {
+		many[fmt.Sprintf("integration:%02d", i)] = i%2 == 0
+	}
+	nine := make(map[string]any)
+	for i := range 9 {
+		nine[fmt.Sprintf("integration:%d", i)] = true
+	}
+	for _, test := range []struct {
+		name   string
+		policy *permissions.Policy
+		want   string
+	}{
+		{"nil", nil, "no policy, which denies everything"},
+		{"zero", new(permissions.Policy), "no policy, which denies everything"},
+		{"unrestricted", permissions.Unrestricted(), "unrestricted, which allows everything"},
+		{"an empty claim", permissions.MustParse(`{}`), "an empty claim, which denies everything"},
+		{"only nested maps", permissions.MustParse(`{"integration:a":{}}`), "an empty claim, which denies everything"},
+		{
+			"two rules", permissions.MustParse(`{"integration:*":["events"],"integration:slack":{"credential:*":[]}}`),
+			`integration:* grants events; integration:"slack"/credential:* grants none`,
+		},
+		{
+			"an intersection", mustIntersect(permissions.MustParse(`{}`), nil, permissions.MustParse(`{}`)),
+			"an intersection of 3 policies",
+		},
+		{
+			"twelve rules", permissions.MustParse(string(jsonOf(many))),
+			`integration:"00" grants all; integration:"01" grants none; integration:"02" grants all; ` +
+				`integration:"03" grants none; integration:"04" grants all; integration:"05" grants none; ` +
+				`integration:"06" grants all; integration:"07" grants none; and 4 more rules`,
+		},
 	} {
-		t.Run(claim, func(t *testing.T) {
-			p := permissions.MustParse(claim)
-			data, err := p.MarshalJSON()
-			require.NoError(t, err)
-			require.Equal(t, want, string(data))
-			again := permissions.MustParse(want)
-			require.Equal(t, ruleTexts(p), ruleTexts(again))
-			data, err = again.MarshalJSON()
-			require.NoError(t, err)
-			require.Equal(t, want, string(data))
+		t.Run(test.name, func(t *testing.T) {
+			require.Equal(t, test.want, test.policy.String())
+			require.Equal(t, test.want, fmt.Sprint(test.policy))
 		})
 	}
-	declared := permissions.WithPermissions("actionkit")
-	data, err := permissions.MustParse(`{"integration:*":["actionkit","events"]}`, declared).MarshalJSON()
-	require.NoError(t, err)
-	require.Equal(t, `{"integration:*":["events","actionkit"]}`, string(data))
-	require.True(t, permissions.MustParse(string(data), declared).Allowed("actionkit", user))
-	data, err = permissions.MustParse(`{"integration:*":["nope"]}`, permissions.IgnoreUnknownPermissions()).MarshalJSON()
-	require.NoError(t, err)
-	require.Equal(t, `{"integration:*":[]}`, string(data))
+	t.Run("nine rules", func(t *testing.T) {
+		text := permissions.MustParse(string(jsonOf(nine))).String()
+		require.True(t, strings.HasSuffix(text, "; and 1 more rule"), text)
+	})
 }
 
-// UnmarshalJSON replaces, never merges, and leaves a policy as it was on an error.
-func TestUnmarshalJSON(t *testing.T) {
-	var p permissions.Policy
-	require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:*":true}`)))
-	require.True(t, p.Allowed(permissions.Events, user))
-	require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:slack":true}`)))
-	require.Equal(t, permissions.NoRule, p.Decide(permissions.Events, user).Reason)
-	require.True(t, p.Allowed(permissions.Events, target("slack")))
-	for _, bad := range []string{"null", "", "[]", `{"integration:*":null}`} {
-		require.ErrorIs(t, p.UnmarshalJSON([]byte(bad)), permissions.ErrClaim)
-		require.Equal(t, map[string]string{"integration:slack": "all"}, ruleTexts(&p))
+// The canonical form of a claim. Parsing it gives the rules back.
+func TestPolicyMarshalJSON(t *testing.T) {
+	for _, test := range []struct{ name, claim, want string }{
+		{"nothing", `{}`, `{}`},
+		{"white space", ` { "integration:*" : true } `, `{"integration:*":true}`},
+		{"false", `{"integration:*":false}`, `{"integration:*":[]}`},
+		{
+			"the order of names, and names twice", `{"integration:*":["workflows","events","events"]}`,
+			`{"integration:*":["events","workflows"]}`,
+		},
+		{
+			"what settings:write includes", `{"integration:*":["settings:read","settings:write"]}`,
+			`{"integration:*":["settings:write"]}`,
+		},
+		{
+			"what metadata:write includes", `{"integration:*":["metadata:write","metadata:read"]}`,
+			`{"integration:*":["metadata:write"]}`,
+		},
+		{
+			"the ten by name are not true", `{"integration:*":` + string(jsonOf(theTen)) + `}`,
+			`{"integration:*":["credential:write","config:write","settings:write","metadata:write","proxy-api","events",` +
+				`"workflows","actionkit"]}`,
+		},
+		{
+			"the order of scopes", `{"integration:b":true,"integration:a":true,"integration:*":true}`,
+			`{"integration:*":true,"integration:a":true,"integration:b":true}`,
+		},
+		{"a wildcard is skipped", `{"integration:*":{"credential:*":true}}`, `{"credential:*":true}`},
+		{
+			"two wildcards are skipped", `{"integration:*":{"credential:*":{"configuration:*":true}}}`,
+			`{"configuration:*":true}`,
+		},
+		{
+			"a wildcard in an integration is skipped", `{"integration:a":{"credential:*":{"configuration:ext:x":true}}}`,
+			`{"integration:a":{"configuration:ext:x":true}}`,
+		},
+		{"an empty map", `{"integration:a":{},"credential:ext:a":{}}`, `{}`},
+		{"escapes", `{"integration:\u00e9\"\\":true}`, `{"integration:é\"\\":true}`},
+		{"an ID in capitals", `{"credential:` + idUpper + `":true}`, `{"credential:` + idA + `":true}`},
+		{
+			"from the least to the most specific",
+			`{"credential:` + idA + `":true,"credential:ext:x":true,"credential:*":true,"integration:z":true}`,
+			`{"integration:z":true,"credential:*":true,"credential:ext:x":true,"credential:` + idA + `":true}`,
+		},
+		{
+			"configurations of several holders",
+			`{"integration:a":{"configuration:*":true},"credential:ext:c":{"configuration:*":true},"credential:ext:d":true}`,
+			`{"integration:a":{"configuration:*":true},"credential:ext:c":{"configuration:*":true},"credential:ext:d":true}`,
+		},
+		{
+			"a credential by external ID with a grant and configurations",
+			`{"integration:*":{"credential:ext:c":{"configuration:*":true}},"credential:ext:c":true}`,
+			`{"integration:*":{"credential:ext:c":{"configuration:*":true}},"credential:ext:c":true}`,
+		},
+		{
+			"a credential by ID with a grant and configurations takes two spellings",
+			`{"integration:*":{"credential:` + idA + `":{"configuration:*":true}},"credential:` + idA + `":true}`,
+			`{"credential:` + idA + `":true,"credential:` + idUpper + `":{"configuration:*":true}}`,
+		},
+		{
+			"the same inside an integration",
+			`{"integration:a":{"credential:` + idUpper + `":false,"credential:` + idA + `":{"configuration:*":true}}}`,
+			`{"integration:a":{"credential:` + idA + `":[],"credential:` + idUpper + `":{"configuration:*":true}}}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := permissions.MustParse(test.claim)
+			data, err := p.MarshalJSON()
+			require.NoError(t, err)
+			require.Equal(t, test.want, string(data))
+			again := permissions.MustParse(test.want)
+			require.Equal(t, grantsOf(p), grantsOf(again))
+			data, err = again.MarshalJSON()
+			require.NoError(t, err)
+			require.Equal(t, test.want, string(data), "the canonical form is its own canonical form")
+		})
 	}
-
-	// Nor does it write to what others hold.
-	before := p
-	unrestricted := permissions.Unrestricted()
-	require.NoError(t, p.UnmarshalJSON([]byte(`{}`)))
-	require.NoError(t, unrestricted.UnmarshalJSON([]byte(`{}`)))
-	require.True(t, before.Allowed(permissions.Events, target("slack")))
-	require.True(t, permissions.Unrestricted().Allowed(permissions.Events, user))
-	require.Equal(t, permissions.NoRule, unrestricted.Decide(permissions.Events, user).Reason)
-
-	// A null in JSON leaves a policy alone only where there is none: a nil pointer.
-	var pointer *permissions.Policy
-	require.NoError(t, json.Unmarshal([]byte("null"), &pointer))
-	require.Nil(t, pointer)
-	require.ErrorIs(t, json.Unmarshal([]byte("null"), &before), permissions.ErrType)
-}
-
-func TestPolicyObserve(t *testing.T) {
-	type seen struct {
-		action   permissions.Permission
-		target   permissions.Target
-		decision permissions.Decision
-	}
-	var log []seen
-	hook := func(a permissions.Permission, t permissions.Target, d permissions.Decision) {
-		log = append(log, seen{a, t, d})
-	}
-	plain := permissions.MustParse(`{"integration:slack":["events"]}`)
-	p := plain.Observe(hook)
-
-	questions := []seen{
-		{permissions.Events, target("slack"), plain.Decide(permissions.Events, target("slack"))},
-		{permissions.ProxyAPI, target("slack"), plain.Decide(permissions.ProxyAPI, target("slack"))},
-		{permissions.Events, user, plain.Decide(permissions.Events, user)},
-		{permissions.Events, target("*"), permissions.Decision{Reason: permissions.InvalidQuestion}},
-		{"", user, permissions.Decision{Reason: permissions.InvalidQuestion}},
-	}
-	for _, q := range questions {
-		for name, ask := range map[string]func() bool{
-			"Allowed": func() bool { return p.Allowed(q.action, q.target) },
-			"Check":   func() bool { return p.Check(q.action, q.target) == nil },
-			"Decide":  func() bool { return p.Decide(q.action, q.target).Allowed },
-		} {
-			log = nil
-			require.Equal(t, q.decision.Allowed, ask(), name)
-			require.Equal(t, []seen{q}, log, name)
+	t.Run("extras", func(t *testing.T) {
+		declared := permissions.WithPermissions("reports")
+		data := jsonOf(permissions.MustParse(`{"integration:*":["reports","events"]}`, declared))
+		require.Equal(t, `{"integration:*":["events","reports"]}`, string(data))
+		again, err := permissions.Parse(data, declared)
+		require.NoError(t, err)
+		require.True(t, again.Allowed("reports", slack))
+		_, err = permissions.Parse(data)
+		require.ErrorIs(t, err, permissions.ErrUnknownPermission)
+	})
+	t.Run("ignored names", func(t *testing.T) {
+		p := permissions.MustParse(`{"integration:*":["nope"]}`, permissions.IgnoreUnknownPermissions())
+		require.Equal(t, `{"integration:*":[]}`, string(jsonOf(p)))
+	})
+	t.Run("no policy", func(t *testing.T) {
+		for _, p := range []*permissions.Policy{nil, {}} {
+			data, err := p.MarshalJSON()
+			require.NoError(t, err)
+			require.Equal(t, "{}", string(data))
 		}
-	}
-	log = nil
-	// The one it was made of is not observed, nor is one with another hook by the first.
-	plain.Allowed(permissions.Events, user)
-	p.Observe(nil).Allowed(permissions.Events, user)
-	p.Observe(func(permissions.Permission, permissions.Target, permissions.Decision) {}).Allowed(permissions.Events, user)
-	require.Empty(t, log)
+	})
+	t.Run("an intersection has no claim", func(t *testing.T) {
+		data, err := mustIntersect(permissions.MustParse(`{}`), permissions.MustParse(`{}`)).MarshalJSON()
+		require.Nil(t, data)
+		require.EqualError(t, err,
+			"permissions: an intersection of policies is not a claim; use Narrow, or encode its parts")
+	})
+}
 
-	// No policy can be observed too, and still denies.
-	var nobody *permissions.Policy
-	require.False(t, nobody.Observe(hook).Allowed(permissions.Events, user))
-	require.True(t, permissions.Unrestricted().Observe(hook).Allowed(permissions.Events, user))
-	require.Equal(t, []seen{
-		{permissions.Events, user, permissions.Decision{Reason: permissions.NoPolicy}},
-		{permissions.Events, user, permissions.Decision{Allowed: true, Reason: permissions.NoClaim}},
-	}, log)
+// What is read replaces what was there. Nothing is merged.
+func TestPolicyUnmarshalJSON(t *testing.T) {
+	t.Run("it replaces", func(t *testing.T) {
+		var p permissions.Policy
+		require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:*":true}`)))
+		require.True(t, p.Allowed(permissions.Events, jira))
+		require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:slack":true}`)))
+		require.Equal(t, permissions.ReasonNoRule, p.Decide(permissions.Events, jira).Reason)
+		require.True(t, p.Allowed(permissions.Events, slack))
+	})
+	t.Run("an error leaves the policy as it was", func(t *testing.T) {
+		p := *permissions.MustParse(`{"integration:slack":true}`)
+		for _, bad := range []string{"null", "", "[]", `{"integration:*":null}`, `{"integration:*":["nope"]}`} {
+			require.ErrorIs(t, p.UnmarshalJSON([]byte(bad)), permissions.ErrClaim)
+			require.Equal(t, map[string]string{"integration:slack": "all"}, grantsOf(&p))
+		}
+	})
+	t.Run("a copy is another policy", func(t *testing.T) {
+		p := *permissions.MustParse(`{"integration:slack":true}`)
+		before := p
+		require.NoError(t, p.UnmarshalJSON([]byte(`{}`)))
+		require.True(t, before.Allowed(permissions.Events, slack))
+		require.Equal(t, permissions.ReasonNoRule, p.Decide(permissions.Events, slack).Reason)
+	})
+	t.Run("an unrestricted policy stays the same for others", func(t *testing.T) {
+		unrestricted := permissions.Unrestricted()
+		require.NoError(t, unrestricted.UnmarshalJSON([]byte(`{}`)))
+		require.Equal(t, permissions.ReasonNoRule, unrestricted.Decide(permissions.Events, slack).Reason)
+		require.True(t, permissions.Unrestricted().Allowed(permissions.Events, slack))
+	})
+	t.Run("the hooks of an observed policy are replaced too", func(t *testing.T) {
+		p := *permissions.MustParse(`{"integration:slack":true}`).Observe(func(permissions.Observation) {
+			require.Fail(t, "the policy was replaced")
+		})
+		require.NoError(t, p.UnmarshalJSON([]byte(`{}`)))
+		require.False(t, p.Allowed(permissions.Events, slack))
+	})
+	t.Run("null", func(t *testing.T) {
+		pointer := permissions.MustParse(`{"integration:*":true}`)
+		require.NoError(t, json.Unmarshal([]byte("null"), &pointer))
+		require.Nil(t, pointer)
+		require.ErrorIs(t, json.Unmarshal([]byte("null"), new(permissions.Policy)), permissions.ErrType)
+	})
 }

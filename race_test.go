@@ -2,7 +2,6 @@ package permissions_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,75 +13,69 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// TestSharedByManyGoroutines has many goroutines verify, decode, decide, list and encode on
-// shared values, of which each must get the answers that one alone gets. The race detector
-// watches.
+// Many goroutines parse, decide, explain, select, list and encode on shared values. Each must get the answers
+// that one goroutine alone gets. With -race, the race detector watches.
 func TestSharedByManyGoroutines(t *testing.T) {
-	const claim = `{"integration:*":["settings:write","custom"],"credential:3FA85F64-5717-4562-B3FC-2C963F66AFA6":false,
-		"integration:slack":{"credential:\u0078":true,"credential:ext:acme":{"configuration:ext:Team A":["events"]}}}`
-	options := []permissions.VerifierOption{permissions.WithPermissions("custom"), permissions.WithKeys(&nextKey().PublicKey)}
-	v := newTestVerifier(t, options...)
-	good := sign(t, nextKey(), testHeader, payloadWith(claim))
-	bad := signPayload(t, payloadWith(`{"integration:*":["nope"]}`))
-	forged := sign(t, strangersKey(), testHeader, payloadWith(claim))
-	shared, err := v.Verify(good)
-	require.NoError(t, err)
-	_, refusal := v.Verify(bad)
-	require.Error(t, refusal)
-	signer, err := permissions.NewSigner(testProject, projectKey(), permissions.WithClock(testClock))
-	require.NoError(t, err)
-	bounded, err := permissions.Intersect(shared.Policy, permissions.MustParse(`{"integration:*":["events"],"integration:slack":true}`))
+	claim := []byte(`{
+		"integration:*": ["settings:write", "custom", "nope"],
+		"credential:` + idUpper + `": false,
+		"integration:slack": {"credential:\u0065xt:x": true, "credential:ext:acme": {"configuration:ext:Team A": ["events"]}}
+	}`)
+	options := []permissions.Option{permissions.WithPermissions("custom"), permissions.IgnoreUnknownPermissions()}
+	shared, err := permissions.Parse(claim, options...)
 	require.NoError(t, err)
 	var observed atomic.Int64
-	policy := shared.Policy.Observe(func(permissions.Permission, permissions.Target, permissions.Decision) { observed.Add(1) })
-	value := map[string]any{"integration:*": []any{"events"}, "credential:x": map[string]any{"configuration:*": true}}
-	rules := ruleTexts(policy)
+	observedPolicy := shared.Observe(func(permissions.Observation) { observed.Add(1) })
+	value := map[string]any{"integration:*": []any{"events"}, "credential:*": map[string]any{"configuration:*": true}}
+	var builder permissions.Builder
+	builder.Integration("slack").Allow(permissions.Events)
+	built, err := builder.Build()
+	require.NoError(t, err)
+	selection := shared.SelectCredentials(permissions.Events, slack)
 
-	// ask returns all that can be asked of the shared values, as a text.
+	ceiling := permissions.MustParse(`{"integration:*":["events"],"integration:slack":true}`)
+	policies := []*permissions.Policy{
+		shared, observedPolicy, mustIntersect(shared, ceiling), built,
+		permissions.Unrestricted(), new(permissions.Policy), nil,
+	}
+	// ask returns all that can be asked of the shared values, as one text.
 	ask := func() string {
 		var out []any
 		add := func(v ...any) { out = append(out, v...) }
-		claims, err := v.Verify(good)
-		if err != nil {
-			return err.Error()
-		}
-		_, err = v.Verify(bad)
-		add(err.Error(), errors.Is(err, permissions.ErrPermission), refusal.Error())
-		_, err = v.Verify(forged)
-		add(err.Error())
-		fresh := permissions.NewClaims(permissions.WithPermissions("custom"))
-		add(fresh.UnmarshalJSON([]byte(payloadWith(claim))), fresh.Subject)
+		fresh, err := permissions.Parse(claim, options...)
+		add(grantsOf(fresh), err)
+		_, err = permissions.Parse(claim)
+		add(err)
 		decoded, err := permissions.FromValue(value)
-		add(ruleTexts(decoded), err)
-		token, err := signer.Sign(testSubject, shared.Policy)
-		add(token, err)
-		for _, p := range []*permissions.Policy{
-			policy, claims.Policy, fresh.Policy, shared.Policy, bounded, decoded, nil, permissions.Unrestricted(),
-		} {
+		add(grantsOf(decoded), err)
+		for _, p := range append(policies, fresh, decoded) {
 			for _, target := range sharedTargets {
-				for _, action := range []permissions.Permission{permissions.Events, permissions.SettingsRead, permissions.CredentialWrite, "custom", "other", ""} {
-					add(p.Decide(action, target).String(), p.Allowed(action, target), fmt.Sprint(p.Check(action, target)))
-					add(p.Explain(action, target).String(), p.SelectConfigurations(action, target).Allows(target))
+				for _, action := range []permissions.Permission{
+					permissions.Events, permissions.SettingsRead, permissions.CredentialWrite, "custom", "other", "",
+				} {
+					add(p.Decide(action, target), p.Allowed(action, target), p.Check(action, target))
+					add(p.Explain(action, target), p.SelectConfigurations(action, target).Has(target))
 				}
-				add(p.SelectCredentials(permissions.Events, target.Integration).Allows(target))
-				add(p.Permissions(target).String(), p.Visible(target), target.String(), fmt.Sprint(target.Validate()))
+				add(p.Permissions(target), p.Visible(target), target, target.Err(), selection.Has(target))
+				text, err := json.Marshal(target)
+				add(string(text), err)
 			}
 			data, err := p.MarshalJSON()
-			add(string(data), err, len(ruleTexts(p)))
+			add(string(data), err, grantsOf(p), p.String())
+			for i := range p.Ignored() {
+				add(i.String(), i.Pointer())
+			}
 		}
-		data, err := json.Marshal(shared)
-		add(string(data), err)
 		return fmt.Sprint(out...)
 	}
 	want := ask()
-	require.NotContains(t, want, "panic")
 	each := observed.Load()
 	require.Positive(t, each)
 
 	const goroutines, rounds = 16, 2
-	var wg sync.WaitGroup
+	var wait sync.WaitGroup
 	for range goroutines {
-		wg.Go(func() {
+		wait.Go(func() {
 			for range rounds {
 				if !assert.Equal(t, want, ask()) {
 					return
@@ -90,19 +83,19 @@ func TestSharedByManyGoroutines(t *testing.T) {
 			}
 		})
 	}
-	wg.Wait()
+	wait.Wait()
 	require.Equal(t, each*(1+goroutines*rounds), observed.Load())
-	require.Equal(t, rules, ruleTexts(policy))
 }
 
 var sharedTargets = []permissions.Target{
 	{},
-	{Integration: "slack"},
-	{Integration: "slack", CredentialID: "3FA85F64-5717-4562-B3FC-2C963F66AFA6"},
-	{Integration: "slack", CredentialID: "x", CredentialExternalID: permissions.None},
-	{Integration: "slack", CredentialExternalID: "acme"},
-	{Integration: "slack", CredentialExternalID: "acme", ConfigurationID: "y"},
-	{Integration: "slack", CredentialExternalID: "acme", CredentialID: permissions.None, ConfigurationExternalID: "Team A", ConfigurationID: "y"},
-	{CredentialID: "x"},
-	{Integration: "a\n"},
+	permissions.User(),
+	slack,
+	slack.Credential(permissions.ID(idUpper)),
+	slack.Credential(byB, noExternal),
+	slack.Credential(acme),
+	slack.Credential(acme).Configuration(byB),
+	slack.Credential(acme, newID).Configuration(teamA, byB),
+	slack.Credential(permissions.ExternalID("x"), byB),
+	permissions.Integration("a\n"),
 }

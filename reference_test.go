@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,69 +14,28 @@ import (
 	"github.com/connectperms/permissions/internal/reference"
 )
 
-// kindOf returns the name that SPEC 6.2 gives the kind of a mistake.
-func kindOf(t *testing.T, err error) string {
-	t.Helper()
-	for name, kind := range map[string]error{
-		"syntax": permissions.ErrSyntax, "type": permissions.ErrType, "scope": permissions.ErrScope,
-		"nesting": permissions.ErrNesting, "duplicate": permissions.ErrDuplicate, "permission": permissions.ErrPermission,
-	} {
-		if errors.Is(err, kind) {
-			return name
-		}
-	}
-	require.FailNow(t, "an error of no kind", "%v", err)
-	return ""
-}
+// This file translates between the library and internal/reference, and requires that both agree.
 
-// toReference returns a target as the reference takes it.
-func toReference(t permissions.Target) reference.Target {
-	identifier := func(s string) reference.Identifier {
-		switch s {
-		case "":
-			return reference.Identifier{}
-		case permissions.None:
-			return reference.Identifier{State: reference.None}
-		}
-		return reference.Identifier{State: reference.Given, Value: s}
-	}
-	return reference.Target{
-		Integration:             t.Integration,
-		CredentialID:            identifier(t.CredentialID),
-		CredentialExternalID:    identifier(t.CredentialExternalID),
-		ConfigurationID:         identifier(t.ConfigurationID),
-		ConfigurationExternalID: identifier(t.ConfigurationExternalID),
-	}
-}
-
-// scopeTexts returns the path of a rule as the reference has it; nil for the zero Rule.
-func scopeTexts(r permissions.Rule) []string {
-	var texts []string
-	for _, s := range r.Path() {
-		texts = append(texts, s.String())
-	}
-	return texts
-}
-
-// An optionSet is options that the library and the reference are given alike.
+// An optionSet is the same options for the library and for the reference.
 type optionSet struct {
 	options   []permissions.Option
 	reference reference.Options
 }
 
-// extraPermissions are those that a test declares beside the nine. Some are near-misses of
-// those, and two are declared before.
-var extraPermissions = []permissions.Permission{"custom:read", "Events", "settings:Write", "events", "custom:read", "a/b~c"}
+// extraNames are the declared permissions of some option sets. Some are nearly one of the ten, and one
+// is declared twice.
+var extraNames = []string{"custom:read", "Events", "settings:Write", "custom:read", "a/b~c", "xA", "100%",
+	"a\u2028b", "\U0001f600"}
 
-// optionSets are the combinations of options, the default first.
+// optionSets are all combinations of the options. The first one has no options.
 var optionSets = func() (sets []optionSet) {
 	for i := range 8 {
 		var set optionSet
 		if i&1 != 0 {
-			set.options = append(set.options, permissions.WithPermissions(extraPermissions...))
-			for _, p := range extraPermissions {
-				set.reference.Extra = append(set.reference.Extra, string(p))
+			for _, name := range extraNames {
+				set.options = append(set.options, permissions.WithPermissions(permissions.Permission(name)))
 			}
+			set.reference.Extra = extraNames
 		}
 		if i&2 != 0 {
 			set.options = append(set.options, permissions.IgnoreUnknownPermissions())
@@ -90,30 +50,90 @@ var optionSets = func() (sets []optionSet) {
 	return sets
 }()
 
-// parseBoth parses a claim with the library and the reference, and requires that they
-// agree. Both results are nil if they refuse it.
-func parseBoth(t *testing.T, claim string) (*permissions.Policy, *reference.Policy) {
-	t.Helper()
-	return parseBothWith(t, claim, &optionSets[0])
+// toLibrary makes a target of the library with the constructors for texts.
+func toLibrary(t reference.Target) permissions.Target {
+	target := permissions.User()
+	if t.Integration != nil {
+		target = permissions.Integration(*t.Integration)
+	}
+	if t.Credential != nil {
+		target = target.Credential(toIdentifiers(*t.Credential)...)
+	}
+	if t.Configuration != nil {
+		target = target.Configuration(toIdentifiers(*t.Configuration)...)
+	}
+	return target
 }
 
-// parseBothWith is parseBoth with options.
-func parseBothWith(t *testing.T, claim string, o *optionSet) (*permissions.Policy, *reference.Policy) {
+func toIdentifiers(l reference.Level) (list []permissions.Identifier) {
+	switch l.ID.State {
+	case reference.Known:
+		list = append(list, permissions.ID(l.ID.Value))
+	case reference.Absent:
+		list = append(list, permissions.NoID())
+	}
+	switch l.ExternalID.State {
+	case reference.Known:
+		list = append(list, permissions.ExternalID(l.ExternalID.Value))
+	case reference.Absent:
+		list = append(list, permissions.NoExternalID())
+	}
+	return list
+}
+
+// toReference makes a target of the reference of a valid target of the library.
+func toReference(t permissions.Target) (target reference.Target) {
+	identifier := func(which permissions.Identifiers) reference.Identifier {
+		switch value, state := t.Lookup(which); state {
+		case permissions.Known:
+			return reference.Identifier{State: reference.Known, Value: value}
+		case permissions.Absent:
+			return reference.Identifier{State: reference.Absent}
+		}
+		return reference.Identifier{}
+	}
+	if t.Level() >= permissions.KindIntegration {
+		name, _ := t.Lookup(permissions.IntegrationName)
+		target.Integration = &name
+	}
+	if t.Level() >= permissions.KindCredential {
+		target.Credential = &reference.Level{
+			ID: identifier(permissions.CredentialID), ExternalID: identifier(permissions.CredentialExternalID),
+		}
+	}
+	if t.Level() >= permissions.KindConfiguration {
+		target.Configuration = &reference.Level{
+			ID: identifier(permissions.ConfigurationID), ExternalID: identifier(permissions.ConfigurationExternalID),
+		}
+	}
+	return target
+}
+
+// parseBoth parses a claim with the library and with the reference, and requires that they agree. It
+// returns nil if they refuse the claim.
+func parseBoth(t *testing.T, claim string, o *optionSet) *bothPolicies {
 	t.Helper()
 	got, err := permissions.Parse([]byte(claim), o.options...)
 	want, mistake := reference.Parse([]byte(claim), o.reference)
-	if !sameResult(t, claim, got, err, want, mistake) {
-		return nil, nil
+	if mistake == nil {
+		requireSameRules(t, claim, got, err, want)
+		return &bothPolicies{claim, got, want}
 	}
-	return got, want
+	parse := requireSameMistake(t, claim, got, err, mistake)
+	require.True(t, 0 <= parse.Offset && parse.Offset <= len(claim), "claim %q: offset of %v", claim, err)
+	isKey := mistake.Kind == "scope" || mistake.Kind == "nesting" || mistake.Kind == "duplicate"
+	if isKey && !o.reference.AcceptString { // offsets may be those of a text inside (SPEC 6.3)
+		require.Equal(t, byte('"'), claim[parse.Offset], "claim %q: the key of %v begins at the offset", claim, err)
+	}
+	return nil
 }
 
-// fromValueBoth has a claim decoded by encoding/json, and requires that FromValue takes
-// the value as the reference takes its JSON text. It does nothing for what is not JSON.
-func fromValueBoth(t *testing.T, claim string, useNumber bool, o *optionSet) {
+// fromValueBoth decodes a claim with encoding/json, and requires that FromValue takes the value as the
+// reference takes its JSON text. It does nothing for a claim that is not JSON.
+func fromValueBoth(t *testing.T, g *generator, claim string, o *optionSet) {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(claim))
-	if useNumber {
+	if g.chance(50) {
 		d.UseNumber()
 	}
 	var value any
@@ -122,146 +142,250 @@ func fromValueBoth(t *testing.T, claim string, useNumber bool, o *optionSet) {
 	}
 	text, err := json.Marshal(value)
 	require.NoError(t, err)
+	if g.chance(50) {
+		value = withStringSlices(value)
+	}
 	got, err := permissions.FromValue(value, o.options...)
 	want, mistake := reference.Parse(text, o.reference)
-	if !sameResult(t, string(text), got, err, want, mistake) {
-		var parse *permissions.ParseError
-		require.ErrorAs(t, err, &parse)
-		require.Equal(t, -1, parse.Offset, "a Go value has no offsets")
+	if mistake == nil {
+		requireSameRules(t, string(text), got, err, want)
+		return
 	}
+	parse := requireSameMistake(t, string(text), got, err, mistake)
+	require.Equal(t, -1, parse.Offset, "a Go value has no offsets")
 }
 
-// sameResult requires that the library and the reference have made the same of a claim,
-// and reports whether they accepted it.
-func sameResult(t *testing.T, claim string, got *permissions.Policy, err error, want *reference.Policy, mistake *reference.Mistake) bool {
-	t.Helper()
-	if mistake != nil {
-		require.Error(t, err, "the reference refuses %q: %v", claim, mistake)
-		require.Nil(t, got)
-		var parse *permissions.ParseError
-		require.ErrorAs(t, err, &parse)
-		require.Equal(t, mistake.Kind, kindOf(t, err), "claim %q: %v", claim, err)
-		require.Equal(t, mistake.Pointer, parse.Pointer, "claim %q: %v", claim, err)
-		return false
+// withStringSlices returns a decoded value with a []string for each []any that holds only strings.
+func withStringSlices(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		changed := make(map[string]any)
+		for key, member := range v {
+			changed[key] = withStringSlices(member)
+		}
+		return changed
+	case []any:
+		list := []string{}
+		for _, element := range v {
+			s, ok := element.(string)
+			if !ok {
+				return value
+			}
+			list = append(list, s)
+		}
+		return list
 	}
+	return value
+}
+
+// requireSameMistake requires that the library refuses a claim as the reference does.
+func requireSameMistake(
+	t *testing.T, claim string, got *permissions.Policy, err error, mistake *reference.Mistake,
+) *permissions.ParseError {
+	t.Helper()
+	require.Error(t, err, "the reference refuses %q: %v", claim, mistake)
+	require.Nil(t, got)
+	require.ErrorIs(t, err, permissions.ErrClaim)
+	var parse *permissions.ParseError
+	require.ErrorAs(t, err, &parse)
+	require.Equal(t, mistake.Kind, kindName(err), "claim %q: %v", claim, err)
+	require.Equal(t, mistake.Pointer, parse.Pointer, "claim %q: %v", claim, err)
+	require.NotContains(t, err.Error(), "\n", "the error is one line")
+	return parse
+}
+
+// requireSameRules requires that the library accepts a claim, with the rules of the reference.
+func requireSameRules(t *testing.T, claim string, got *permissions.Policy, err error, want *reference.Policy) {
+	t.Helper()
 	require.NoError(t, err, "the reference accepts %q", claim)
 	rules := slices.Collect(got.Rules())
 	require.Len(t, rules, len(want.Rules()), "claim %q", claim)
 	for i, r := range want.Rules() {
 		grant := rules[i].Grant()
-		require.Equal(t, r.Path, scopeTexts(rules[i]), "claim %q", claim)
-		require.Equal(t, r.Pointer, rules[i].Pointer(), "claim %q", claim)
-		require.Equal(t, r.All, grant.IsAll(), "claim %q", claim)
-		require.Equal(t, !r.All && len(r.Names) == 0, grant.IsEmpty(), "claim %q", claim)
+		agree := slices.Equal(r.Path, pathOf(rules[i])) && r.Pointer == rules[i].Pointer() && (!r.All || grant.IsAll()) &&
+			(r.All || len(r.Names) > 0) != grant.IsEmpty()
 		for _, name := range r.Names {
-			require.True(t, grant.Has(permissions.Permission(name)), "claim %q", claim)
+			agree = agree && grant.Has(permissions.Permission(name))
 		}
-		if !r.All {
-			for p := range grant.All() {
-				held := slices.Contains(r.Names, string(p)) ||
-					p == permissions.SettingsRead && slices.Contains(r.Names, "settings:write") ||
-					p == permissions.MetadataRead && slices.Contains(r.Names, "metadata:write")
-				require.True(t, held, "claim %q grants %q", claim, p)
-			}
+		for p := range grant.All() {
+			agree = agree && (r.All || slices.Contains(r.Names, string(p)) ||
+				p == permissions.SettingsRead && slices.Contains(r.Names, "settings:write") ||
+				p == permissions.MetadataRead && slices.Contains(r.Names, "metadata:write"))
+		}
+		if !agree {
+			require.Failf(t, "rules differ", "claim %q\ngot  %v at %q grants %v\nwant %+v", claim, rules[i],
+				rules[i].Pointer(), grant, r)
 		}
 	}
-	return true
 }
 
-// askBoth asks both, and requires that they agree.
-func askBoth(t *testing.T, claim string, got *permissions.Policy, want *reference.Policy, action permissions.Permission, target permissions.Target) permissions.Decision {
+// A bothPolicies is the same claim, read by the library and by the reference.
+type bothPolicies struct {
+	claim string
+	got   *permissions.Policy
+	want  *reference.Policy
+}
+
+// ask asks both, and requires that they agree on the decision. With everything it also compares what
+// takes the reference long. It returns the decision.
+func (b *bothPolicies) ask(
+	t *testing.T, action string, asked reference.Target, target permissions.Target, everything bool,
+) permissions.Decision {
 	t.Helper()
-	asked := toReference(target)
-	d, w := got.Decide(action, target), want.Decide(string(action), asked)
-	all := got.Permissions(target)
-	everything := len(claim)%4 == 0 // asking the reference about everything takes the most time
-	if d.Allowed == w.Allowed && d.Reason == reasonOf(w) && (d.Rule != permissions.Rule{}) == (w.Rule != nil) &&
-		(w.Rule == nil || slices.Equal(w.Rule.Path, scopeTexts(d.Rule))) && (d.Open != 0) == w.Undetermined &&
-		(d.Open == 0 || deniesWhenFilled(want, action, asked, d.Open.String())) && got.Allowed(action, target) == w.Allowed &&
-		(got.Check(action, target) == nil) == w.Allowed && all.Has(action) == w.Allowed &&
-		(!everything || got.Visible(target) == want.Visible(asked) && sameNames(all, want.Permissions(asked))) {
-		return d
+	p := permissions.Permission(action)
+	d, want := b.got.Decide(p, target), b.want.Decide(action, asked)
+	err := b.got.Check(p, target)
+	problem := b.differs(action, asked, d, want)
+	switch {
+	case problem != "":
+	case b.got.Allowed(p, target) != want.Allowed:
+		problem = "Allowed"
+	case (err == nil) != want.Allowed:
+		problem = "Check"
+	case want.Invalid != errors.Is(err, permissions.ErrQuestion):
+		problem = "Check: ErrQuestion"
+	case (!want.Allowed && !want.Invalid) != errors.Is(err, permissions.ErrDenied):
+		problem = "Check: ErrDenied"
+	case !everything:
+	case b.got.Explain(p, target).Decision != d:
+		problem = "Explain"
+	case b.got.Visible(target) != b.want.Visible(asked):
+		problem = "Visible"
+	case !slices.Equal(permissionNames(b.got.Permissions(target)), b.want.Permissions(asked)):
+		problem = "Permissions"
 	}
-	require.Failf(t, "disagreement", "claim %s\naction %q target %v (%+v)\ngot  %v, open %v\nwant %+v\nallowed %v, check %v, permissions %v, visible %v\nwant permissions %v, visible %v",
-		claim, action, target, target, d, d.Open, w, got.Allowed(action, target), got.Check(action, target), all, got.Visible(target),
-		want.Permissions(asked), want.Visible(asked))
+	if problem != "" {
+		require.Failf(t, "disagreement: "+problem, "claim %s\naction %q on %v\ngot  %v, check %v\nwant %+v, one of %v",
+			b.claim, action, target, d, err, want, b.want.DenyingUnknowns(action, asked))
+	}
 	return d
 }
 
-// reasonOf returns the reason that a decision of the reference stands for.
-func reasonOf(w reference.Decision) permissions.Reason {
+// differs says in what a decision differs from that of the reference, and returns "" if in nothing.
+func (b *bothPolicies) differs(
+	action string, asked reference.Target, d permissions.Decision, want reference.Decision,
+) string {
 	switch {
-	case w.Invalid:
-		return permissions.InvalidQuestion
-	case w.Undetermined:
-		return permissions.Undetermined
-	case w.Rule == nil:
-		return permissions.NoRule
-	case w.Allowed:
-		return permissions.Granted
+	case d.Allowed != want.Allowed:
+		return "Decide: Allowed"
+	case d.Reason != b.reason(want):
+		return "Decide: Reason"
+	case d.Part != 0:
+		return "Decide: Part"
+	case (d.Rule != permissions.Rule{}) != (want.Rule != nil):
+		return "Decide: Rule"
+	case want.Rule != nil && (!slices.Equal(want.Rule.Path, pathOf(d.Rule)) || want.Rule.Pointer != d.Rule.Pointer()):
+		return "Decide: Rule"
+	case (d.Unknown != 0) != want.Undetermined:
+		return "Decide: Unknown"
+	case want.Undetermined && !slices.ContainsFunc(b.want.DenyingUnknowns(action, asked), func(names []string) bool {
+		return strings.Join(names, " and ") == d.Unknown.String()
+	}):
+		return "Decide: Unknown is that of no denying rule"
 	}
-	return permissions.NotGranted
+	return ""
 }
 
-// sameNames reports whether a set yields just these names.
-func sameNames(set permissions.PermissionSet, names []string) bool {
-	i := 0
+// reason returns the reason of a decision of the reference.
+func (b *bothPolicies) reason(d reference.Decision) permissions.Reason {
+	switch {
+	case d.Invalid:
+		return permissions.ReasonInvalidQuestion
+	case b.want.IsUnrestricted():
+		return permissions.ReasonNoClaim
+	case d.Undetermined:
+		return permissions.ReasonUndetermined
+	case d.Rule == nil:
+		return permissions.ReasonNoRule
+	case d.Allowed:
+		return permissions.ReasonGranted
+	}
+	return permissions.ReasonNotGranted
+}
+
+// permissionNames returns the names of the permissions in a set. It is nil for an empty one.
+func permissionNames(set permissions.PermissionSet) (names []string) {
 	for p := range set.All() {
-		if i == len(names) || names[i] != string(p) {
-			return false
+		names = append(names, string(p))
+	}
+	return names
+}
+
+// requireTarget requires that the library knows of a target what the reference does.
+func requireTarget(t *testing.T, target permissions.Target, want reference.Target) {
+	t.Helper()
+	err := target.Err()
+	text, jsonErr := target.MarshalJSON()
+	if !reference.ValidTarget(want) {
+		require.ErrorIs(t, err, permissions.ErrQuestion, "%+v", want)
+		require.ErrorIs(t, jsonErr, permissions.ErrQuestion, "%+v", want)
+		var question *permissions.QuestionError
+		require.ErrorAs(t, err, &question)
+		require.NotEmpty(t, question.Field)
+		require.NotEmpty(t, question.Problem)
+		return
+	}
+	require.NoError(t, err, "%+v", want)
+	require.NoError(t, jsonErr, "%+v", want)
+	require.Equal(t, reference.FormatTarget(want), string(text))
+	require.Equal(t, reference.FormatTarget(want), reference.FormatTarget(toReference(target)))
+
+	var again permissions.Target
+	require.NoError(t, again.UnmarshalJSON(text), "%s", text)
+	require.True(t, target == again, "%s", text)
+
+	unknown := permissions.Identifiers(0)
+	for which, level := range map[permissions.Identifiers]permissions.Kind{
+		permissions.CredentialID: permissions.KindCredential, permissions.CredentialExternalID: permissions.KindCredential,
+		permissions.ConfigurationID:         permissions.KindConfiguration,
+		permissions.ConfigurationExternalID: permissions.KindConfiguration,
+	} {
+		if _, state := target.Lookup(which); state == permissions.Unknown && level <= target.Level() {
+			unknown |= which
 		}
+	}
+	require.Equal(t, unknown, target.Unknown(), "%s", text)
+}
+
+// unmarshalTargetBoth reads the JSON of a target with the library and with the reference, and requires
+// that they agree. It reports whether they accept it.
+func unmarshalTargetBoth(t *testing.T, text string) bool {
+	t.Helper()
+	before := permissions.Integration("before")
+	got := before
+	err := got.UnmarshalJSON([]byte(text))
+	want, ok := reference.ParseTarget([]byte(text))
+	if !ok {
+		require.ErrorIs(t, err, permissions.ErrQuestion, "the reference refuses %q", text)
+		require.NotContains(t, err.Error(), "\n", "the error is one line")
+		require.True(t, got == before, "an error changes nothing: %q", text)
+		return false
+	}
+	require.NoError(t, err, "the reference accepts %q", text)
+	requireTarget(t, got, want)
+	return true
+}
+
+// grants returns what the rules grant, by their paths. It tells true from an array of all permissions.
+func (b *bothPolicies) grants() map[string]string {
+	grants, i := make(map[string]string), 0
+	for r := range b.got.Rules() {
+		grants[fmt.Sprintf("%q", pathOf(r))] = fmt.Sprint(r.Grant(), b.want.Rules()[i].All)
 		i++
 	}
-	return i == len(names)
+	return grants
 }
 
-// deniesWhenFilled reports whether there is a rule that denies the action once the target
-// has what the rule names and the target leaves open, and whether just that is what a
-// decision calls open (SPEC 4.7).
-func deniesWhenFilled(p *reference.Policy, action permissions.Permission, target reference.Target, open string) bool {
-	// SPEC 4.3, said in the target.
-	depth := func(id, external reference.Identifier) bool {
-		return id.State != reference.Open || external.State != reference.Open
-	}
-	credential := depth(target.CredentialID, target.CredentialExternalID)
-	configuration := depth(target.ConfigurationID, target.ConfigurationExternalID)
-	switch {
-	case action == permissions.CredentialWrite && target.Integration != "" && !credential:
-		target.CredentialID, credential = reference.Identifier{State: reference.None}, true
-	case action == permissions.ConfigWrite && credential && !configuration:
-		target.ConfigurationID, configuration = reference.Identifier{State: reference.None}, true
-	}
-	for _, rule := range p.Rules() {
-		filled := target
-		var names []string
-		for _, scope := range rule.Path {
-			kind, name, _ := strings.Cut(scope, ":")
-			external, isExternal := strings.CutPrefix(name, "ext:")
-			slot, called := &filled.CredentialID, "credential ID"
-			switch {
-			case name == "*" || kind == "integration":
-				continue
-			case kind == "credential" && isExternal:
-				slot, called = &filled.CredentialExternalID, "credential external ID"
-			case kind == "configuration" && isExternal:
-				slot, called = &filled.ConfigurationExternalID, "configuration external ID"
-			case kind == "configuration":
-				slot, called = &filled.ConfigurationID, "configuration ID"
-			}
-			if isExternal {
-				name = external
-			}
-			if slot.State == reference.Open && (kind == "credential" && credential || configuration) {
-				*slot = reference.Identifier{State: reference.Given, Value: name}
-				names = append(names, called)
-			}
-		}
-		if strings.Join(names, " and ") != open {
-			continue
-		}
-		if d := p.Decide(string(action), filled); !d.Allowed && d.Rule != nil && slices.Equal(d.Rule.Path, rule.Path) {
-			return true
-		}
-	}
-	return false
+// requireRoundTrip requires that the claim which MarshalJSON writes has the same rules, for the library
+// and for the reference, and that writing it again gives the same text.
+func (b *bothPolicies) requireRoundTrip(t *testing.T, o *optionSet) {
+	t.Helper()
+	data, err := b.got.MarshalJSON()
+	require.NoError(t, err)
+	again := parseBoth(t, string(data), o)
+	require.NotNil(t, again, "claim %s\nencoded %s", b.claim, data)
+	require.Equal(t, b.grants(), again.grants(), "claim %s\nencoded %s", b.claim, data)
+	twice, err := again.got.MarshalJSON()
+	require.NoError(t, err)
+	require.Equal(t, string(data), string(twice))
 }

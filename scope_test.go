@@ -2,11 +2,13 @@ package permissions_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,46 +16,49 @@ import (
 )
 
 func TestParseScope(t *testing.T) {
-	const integration, credential, configuration = permissions.KindIntegration, permissions.KindCredential, permissions.KindConfiguration
+	const (
+		integration   = permissions.KindIntegration
+		credential    = permissions.KindCredential
+		configuration = permissions.KindConfiguration
+	)
 	for _, test := range []struct {
 		text     string
 		kind     permissions.Kind
 		wildcard bool
 		external bool
 		name     string
-		shown    string // text, unless given
+		canon    string // text, unless given
 	}{
-		{"integration:*", integration, true, false, "", ""},
-		{"integration:salesforce", integration, false, false, "salesforce", ""},
-		{"integration:Sales Force", integration, false, false, "Sales Force", ""},
-		{"integration:a:b", integration, false, false, "a:b", ""},
-		{"integration:external", integration, false, false, "external", ""},
-		{"integration:EXTRA", integration, false, false, "EXTRA", ""},
-		{"integration:été", integration, false, false, "été", ""},
-		{"integration:e", integration, false, false, "e", ""},
-		{"integration:3FA85F64-5717-4562-B3FC-2C963F66AFA6", integration, false, false, "3FA85F64-5717-4562-B3FC-2C963F66AFA6", ""},
-		{"credential:*", credential, true, false, "", ""},
-		{"credential:x", credential, false, false, "x", ""},
-		{"credential:3fa85f64-5717-4562-b3fc-2c963f66afa6", credential, false, false, "3fa85f64-5717-4562-b3fc-2c963f66afa6", ""},
-		{"credential:3FA85F64-5717-4562-b3fc-2C963F66AFA6", credential, false, false, "3fa85f64-5717-4562-b3fc-2c963f66afa6", "credential:3fa85f64-5717-4562-b3fc-2c963f66afa6"},
-		{"credential:3FA85F64-5717-4562-B3FC-2C963F66AFA", credential, false, false, "3FA85F64-5717-4562-B3FC-2C963F66AFA", ""},     // a digit short
-		{"credential:3FA85F64-5717-4562-B3FC-2C963F66AFA6A", credential, false, false, "3FA85F64-5717-4562-B3FC-2C963F66AFA6A", ""}, // one too many
-		{"credential:3FA85F64-5717-4562-B3FC-2C963F66AFG6", credential, false, false, "3FA85F64-5717-4562-B3FC-2C963F66AFG6", ""},   // no digit
-		{"credential:3FA85F645-717-4562-B3FC-2C963F66AFA6", credential, false, false, "3FA85F645-717-4562-B3FC-2C963F66AFA6", ""},   // a hyphen elsewhere
-		{"credential:ext:x", credential, false, true, "x", ""},
-		{"credential:ext:ext:x", credential, false, true, "ext:x", ""},
-		{"credential:ext:EXT", credential, false, true, "EXT", ""},
-		{"credential:ext:3FA85F64-5717-4562-B3FC-2C963F66AFA6", credential, false, true, "3FA85F64-5717-4562-B3FC-2C963F66AFA6", ""},
-		{"configuration:*", configuration, true, false, "", ""},
-		{"configuration:ext:Team A", configuration, false, true, "Team A", ""},
-		{"configuration:ext:a*", configuration, false, true, "a*", ""},
-		{"configuration:ext:**", configuration, false, true, "**", ""},
-		{"configuration:3FA85F64-5717-4562-B3FC-2C963F66AFA6", configuration, false, false, "3fa85f64-5717-4562-b3fc-2c963f66afa6", "configuration:3fa85f64-5717-4562-b3fc-2c963f66afa6"},
-		{"configuration:" + strings.Repeat("x", 10_000), configuration, false, false, strings.Repeat("x", 10_000), ""},
+		{text: "integration:*", kind: integration, wildcard: true},
+		{text: "integration:salesforce", kind: integration, name: "salesforce"},
+		{text: "integration:Sales Force", kind: integration, name: "Sales Force"},
+		{text: "integration:a:b", kind: integration, name: "a:b"},
+		{text: "integration::", kind: integration, name: ":"},
+		{text: "integration:external", kind: integration, name: "external"},
+		{text: "integration:EXTRA", kind: integration, name: "EXTRA"},
+		{text: "integration:extern:x", kind: integration, name: "extern:x"},
+		{text: "integration:été", kind: integration, name: "été"},
+		{text: "integration:extété", kind: integration, name: "extété"},
+		{text: "integration:e", kind: integration, name: "e"},
+		{text: "integration:a\u200bb", kind: integration, name: "a\u200bb"},
+		{text: "integration:" + idUpper, kind: integration, name: idUpper},
+		{text: "credential:*", kind: credential, wildcard: true},
+		{text: "credential:" + idA, kind: credential, name: idA},
+		{text: "credential:" + idUpper, kind: credential, name: idA, canon: "credential:" + idA},
+		{text: "credential:ext:x", kind: credential, external: true, name: "x"},
+		{text: "credential:ext:ext:x", kind: credential, external: true, name: "ext:x"},
+		{text: "credential:ext:EXT", kind: credential, external: true, name: "EXT"},
+		{text: "credential:ext:" + idUpper, kind: credential, external: true, name: idUpper},
+		{text: "configuration:*", kind: configuration, wildcard: true},
+		{text: "configuration:ext:Team A", kind: configuration, external: true, name: "Team A"},
+		{text: "configuration:ext:a*", kind: configuration, external: true, name: "a*"},
+		{text: "configuration:ext:**", kind: configuration, external: true, name: "**"},
+		{text: "configuration:" + idUpper, kind: configuration, name: idA, canon: "configuration:" + idA},
+		{text: "integration:" + strings.Repeat("x", 10_000), kind: integration, name: strings.Repeat("x", 10_000)},
 	} {
-		t.Run(test.text[:min(len(test.text), 60)], func(t *testing.T) {
-			if test.shown == "" {
-				test.shown = test.text
+		t.Run(fmt.Sprintf("%.60s", test.text), func(t *testing.T) {
+			if test.canon == "" {
+				test.canon = test.text
 			}
 			s, err := permissions.ParseScope(test.text)
 			require.NoError(t, err)
@@ -61,138 +66,208 @@ func TestParseScope(t *testing.T) {
 			require.Equal(t, test.wildcard, s.IsWildcard())
 			require.Equal(t, test.external, s.IsExternal())
 			require.Equal(t, test.name, s.Name())
-			require.Equal(t, test.shown, s.String())
+			require.Equal(t, test.canon, s.String())
+			require.True(t, s == permissions.MustParseScope(test.text))
 
-			// The text parses to the scope, be it marshalled or not.
 			again, err := permissions.ParseScope(s.String())
 			require.NoError(t, err)
 			require.True(t, s == again)
 			text, err := s.MarshalText()
 			require.NoError(t, err)
-			require.Equal(t, test.shown, string(text))
+			require.Equal(t, test.canon, string(text))
 			var unmarshalled permissions.Scope
 			require.NoError(t, unmarshalled.UnmarshalText(text))
 			require.True(t, s == unmarshalled)
-			require.True(t, s == permissions.MustParseScope(test.text))
 		})
 	}
 }
 
-// badScopes are texts that are no scopes, with what is said of them.
-var badScopes = map[string]string{
-	"":                            `is no scope: it has no colon; scopes look like integration:NAME, credential:ID or configuration:ext:ID`,
-	"*":                           `is no scope: it has no colon; scopes look like integration:NAME, credential:ID or configuration:ext:ID`,
-	"slack":                       `is no scope: it has no colon; scopes look like integration:NAME, credential:ID or configuration:ext:ID`,
-	"integration":                 `is no scope: it has no colon; did you mean "integration:*"?`,
-	"cred":                        `is no scope: it has no colon; did you mean "credential:*"?`,
-	"Integration:*":               `is no scope: its kind is unknown; did you mean "integration:*"?`,
-	"integrations:*":              `is no scope: its kind is unknown; did you mean "integration:*"?`,
-	"integration :x":              `is no scope: its kind is unknown; did you mean "integration:x"?`,
-	" integration:x":              `is no scope: its kind is unknown; did you mean "integration:x"?`,
-	"intgration:x":                `is no scope: its kind is unknown; did you mean "integration:x"?`,
-	"credentials:*":               `is no scope: its kind is unknown; did you mean "credential:*"?`,
-	"creds:*":                     `is no scope: its kind is unknown; did you mean "credential:*"?`,
-	"config:*":                    `is no scope: its kind is unknown; did you mean "configuration:*"?`,
-	"Config:ext:Team A":           `is no scope: its kind is unknown; did you mean "configuration:ext:Team A"?`,
-	"config:":                     `is no scope: its kind is unknown; the kinds are integration, credential and configuration`,
-	"workspace:*":                 `is no scope: its kind is unknown; the kinds are integration, credential and configuration`,
-	"*:*":                         `is no scope: its kind is unknown; the kinds are integration, credential and configuration`,
-	":x":                          `is no scope: its kind is unknown; the kinds are integration, credential and configuration`,
-	"co:x":                        `is no scope: its kind is unknown; the kinds are integration, credential and configuration`,
-	"integration:":                `is empty; did you mean "integration:*"?`,
-	"credential:":                 `is empty; did you mean "credential:*"?`,
-	"credential:ext:":             `is empty; the external ID itself stands behind credential:ext:`,
-	"configuration:ext:":          `is empty; the external ID itself stands behind configuration:ext:`,
-	"credential:ext":              `begins with ext, which marks an external ID; the external ID itself stands behind credential:ext:`,
-	"credential:EXT":              `begins with ext, which marks an external ID; the external ID itself stands behind credential:ext:`,
-	"configuration:EXT:":          `begins with ext, which marks an external ID; the external ID itself stands behind configuration:ext:`,
-	"configuration:EXT:Team A":    `begins with ext, which marks an external ID; did you mean "configuration:ext:Team A"?`,
-	"credential:Ext:x":            `begins with ext, which marks an external ID; did you mean "credential:ext:x"?`,
-	"credential:eXt: x":           `begins with ext, which marks an external ID; did you mean "credential:ext:x"?`,
-	"integration:ext":             `begins with ext, which marks an external ID; an integration has a name, and no external ID`,
-	"integration:ext:slack":       `begins with ext, which marks an external ID; an integration has a name, and no external ID`,
-	"integration:EXT:slack":       `begins with ext, which marks an external ID; an integration has a name, and no external ID`,
-	"integration:slack ":          `begins or ends with white space; did you mean "integration:slack"?`,
-	"integration:\u00a0slack":     `begins or ends with white space; did you mean "integration:slack"?`,
-	"credential:x\u3000":          `begins or ends with white space; did you mean "credential:x"?`,
-	"configuration:ext: Team A":   `begins or ends with white space; did you mean "configuration:ext:Team A"?`,
-	"credential: *":               `begins or ends with white space; did you mean "credential:*"?`,
-	"credential:ext: *":           `begins or ends with white space; there are no patterns but credential:*`,
-	"integration: ":               `begins or ends with white space`,
-	"integration:sl\x00ack":       `holds a control character`,
-	"integration:slack\n":         `holds a control character; did you mean "integration:slack"?`,
-	"credential:\u0085x":          `holds a control character; did you mean "credential:x"?`,
-	"credential:x\x7f":            `holds a control character`,
-	"configuration:ext:a\tb":      `holds a control character`,
-	"integration:\xff":            `is not valid UTF-8`,
-	"credential:ext:\xed\xa0\x80": `is not valid UTF-8`,
-	"integration:a\ufffd":         `holds U+FFFD, the replacement character`,
-	"configuration:ext:a\ufffd":   `holds U+FFFD, the replacement character`,
-	"integration:sla*":            `holds a *, which only stands alone; there are no patterns but integration:*`,
-	"credential:3fa*":             `holds a *, which only stands alone; there are no patterns but credential:*`,
-	"credential:**":               `holds a *, which only stands alone; there are no patterns but credential:*`,
-	"credential:EXT:*":            `holds a *, which only stands alone; there are no patterns but credential:*`,
-	"configuration:ext:*":         `has * for an external ID; there are no patterns but configuration:*`,
+const (
+	anyScope  = "scopes look like integration:NAME, credential:ID or configuration:ext:ID"
+	kindsAre  = "the kinds are integration, credential and configuration"
+	noColon   = "is not a scope: it has no colon"
+	wrongKind = "is not a scope: its kind is unknown"
+	usualForm = "an ID has the form 8-4-4-4-12; "
+)
+
+func meant(scope string) string { return "did you mean " + strconv.Quote(scope) + "?" }
+
+func noPatterns(kind string) string { return "there are no patterns but " + kind + ":*" }
+
+// notScopes are texts that are not scopes, with the problem and the remedy of the error.
+var notScopes = []struct{ text, problem, remedy string }{
+	{"", noColon, anyScope},
+	{"*", noColon, anyScope},
+	{"slack", noColon, anyScope},
+	{"integration", noColon, meant("integration:*")},
+	{"cred", noColon, meant("credential:*")},
+	{"Integration:*", wrongKind, meant("integration:*")},
+	{"integrations:*", wrongKind, meant("integration:*")},
+	{"integration :x", wrongKind, meant("integration:x")},
+	{" integration:x", wrongKind, meant("integration:x")},
+	{"intgration:x", wrongKind, meant("integration:x")},
+	{"credentials:*", wrongKind, meant("credential:*")},
+	{"creds:*", wrongKind, meant("credential:*")},
+	{"config:*", wrongKind, meant("configuration:*")},
+	{"Config:ext:Team A", wrongKind, meant("configuration:ext:Team A")},
+	{"int:x", wrongKind, meant("integration:x")},
+	{"cre:ext:x", wrongKind, meant("credential:ext:x")},
+	{"in:x", wrongKind, kindsAre},
+	{"co:x", wrongKind, kindsAre},
+	{"config:", wrongKind, kindsAre},
+	{"workspace:*", wrongKind, kindsAre},
+	{"user:*", wrongKind, kindsAre},
+	{"*:*", wrongKind, kindsAre},
+	{":x", wrongKind, kindsAre},
+	{"integration:", "is empty", meant("integration:*")},
+	{"credential:", "is empty", meant("credential:*")},
+	{"configuration:", "is empty", meant("configuration:*")},
+	{"credential:ext:", "is empty", "the external ID itself follows credential:ext:"},
+	{"configuration:ext:", "is empty", "the external ID itself follows configuration:ext:"},
+	{"integration:ext", extMarks, "an integration has a name, and no external ID"},
+	{"integration:ext:slack", extMarks, "an integration has a name, and no external ID"},
+	{"integration:EXT:slack", extMarks, "an integration has a name, and no external ID"},
+	{"integration:slack ", spaceAtEnd, meant("integration:slack")},
+	{"integration:\u00a0slack", spaceAtEnd, meant("integration:slack")},
+	{"credential:ext:x\u3000", spaceAtEnd, meant("credential:ext:x")},
+	{"configuration:ext: Team A", spaceAtEnd, meant("configuration:ext:Team A")},
+	{"credential:ext: *", spaceAtEnd, noPatterns("credential")},
+	{"integration: ", spaceAtEnd, ""},
+	{"integration:sl\x00ack", controlInside, ""},
+	{"integration:slack\n", controlInside, meant("integration:slack")},
+	{"credential:ext:\u0085x", controlInside, meant("credential:ext:x")},
+	{"integration:x\x7f", controlInside, ""},
+	{"configuration:ext:a\tb", controlInside, ""},
+	{"integration:\xff", "is not valid UTF-8", ""},
+	{"credential:ext:\xed\xa0\x80", "is not valid UTF-8", ""},
+	{"integration:a\ufffd", "holds U+FFFD, the replacement character", ""},
+	{"configuration:ext:a\ufffd", "holds U+FFFD, the replacement character", ""},
+	{"integration:sla*", "holds a *", noPatterns("integration")},
+	{"integration:**", "holds a *", noPatterns("integration")},
+	{"integration:été*", "holds a *", noPatterns("integration")},
+	{"credential:ext:*", "is * for an external ID", noPatterns("credential")},
+	{"configuration:ext:*", "is * for an external ID", noPatterns("configuration")},
+	{"credential:acme", notUUID, meant("credential:ext:acme")},
+	{"credential: acme", notUUID, meant("credential:ext:acme")},
+	{"configuration:default", notUUID, meant("configuration:ext:default")},
+	{"credential:3fa*", notUUID, noPatterns("credential")},
+	{"credential: *", notUUID, noPatterns("credential")},
+	{"credential:EXT:*", notUUID, noPatterns("credential")},
+	{"credential:ext", notUUID, "the external ID itself follows credential:ext:"},
+	{"credential:Ext:x", notUUID, meant("credential:ext:x")},
+	{"credential:eXt: x", notUUID, meant("credential:ext:x")},
+	{"configuration:EXT:Team A", notUUID, meant("configuration:ext:Team A")},
+	{"configuration:EXT:", notUUID, "the external ID itself follows configuration:ext:"},
+	{"credential:\xff", notUUID, ""},
+	{"credential: " + idA, notUUID, usualForm + meant("credential:"+idA)},
+	{"credential:" + strings.ReplaceAll(idA, "-", ""), notUUID, usualForm + meant("credential:"+idA)},
+	{"credential:{" + idUpper + "}", notUUID, usualForm + meant("credential:"+idA)},
+	{"credential:urn:uuid:" + idA, notUUID, usualForm + meant("credential:"+idA)},
+	{"configuration:3fa85f645717-4562-b3fc-2c963f66afa6", notUUID, usualForm + meant("configuration:"+idA)},
+	{"credential:" + idA[:35], notUUID, meant("credential:ext:" + idA[:35])},
+	{"credential:" + idA + "a", notUUID, meant("credential:ext:" + idA + "a")},
+	{
+		"credential:" + strings.Replace(idA, "a8", "g8", 1), notUUID,
+		meant("credential:ext:" + strings.Replace(idA, "a8", "g8", 1)),
+	},
 }
+
+const (
+	extMarks      = "begins with ext, which marks an external ID"
+	spaceAtEnd    = "begins or ends with white space"
+	controlInside = "holds a control character"
+	notUUID       = "is not a UUID, which every ID is"
+)
 
 var didYouMean = regexp.MustCompile(`did you mean ("(?:[^"\\]|\\.)*")\?`)
 
+// requireRemedyIsAScope requires that what an error proposes is a scope. It reports whether there is a
+// proposal.
+func requireRemedyIsAScope(t *testing.T, remedy string) bool {
+	t.Helper()
+	found := didYouMean.FindStringSubmatch(remedy)
+	if found == nil {
+		return false
+	}
+	text, err := strconv.Unquote(found[1])
+	require.NoError(t, err)
+	_, err = permissions.ParseScope(text)
+	require.NoError(t, err)
+	return true
+}
+
 func TestParseScopeRefuses(t *testing.T) {
-	for text, message := range badScopes {
-		t.Run(text, func(t *testing.T) {
-			s, err := permissions.ParseScope(text)
+	for _, test := range notScopes {
+		t.Run(test.text, func(t *testing.T) {
+			s, err := permissions.ParseScope(test.text)
 			require.Equal(t, permissions.Scope{}, s)
 			require.ErrorIs(t, err, permissions.ErrScope)
 			require.ErrorIs(t, err, permissions.ErrClaim)
-			require.EqualError(t, err, "permissions: scope: "+strconv.Quote(text)+" "+message)
 			var parse *permissions.ParseError
 			require.ErrorAs(t, err, &parse)
-			require.Equal(t, -1, parse.Offset)
-			require.Empty(t, parse.Pointer)
-			require.Equal(t, strconv.Quote(text), parse.Found)
-			require.PanicsWithError(t, err.Error(), func() { permissions.MustParseScope(text) })
-
-			kept := permissions.MustParseScope("credential:kept")
-			require.Equal(t, err, kept.UnmarshalText([]byte(text)))
-			require.Equal(t, "credential:kept", kept.String())
-
-			// What was probably meant is a scope.
-			if meant := didYouMean.FindStringSubmatch(message); meant != nil {
-				text, err := strconv.Unquote(meant[1])
-				require.NoError(t, err)
-				_, err = permissions.ParseScope(text)
-				require.NoError(t, err)
+			require.Equal(t, permissions.ParseError{
+				Kind: permissions.ErrScope, Offset: -1, Found: strconv.Quote(test.text),
+				Problem: test.problem, Remedy: test.remedy,
+			}, *parse)
+			message := "permissions: scope: " + strconv.Quote(test.text) + " " + test.problem
+			if test.remedy != "" {
+				message += "; " + test.remedy
 			}
+			require.EqualError(t, err, message)
+			require.PanicsWithError(t, message, func() { permissions.MustParseScope(test.text) })
+			requireRemedyIsAScope(t, test.remedy)
+
+			kept := permissions.MustParseScope("integration:kept")
+			require.Equal(t, err, kept.UnmarshalText([]byte(test.text)))
+			require.Equal(t, "integration:kept", kept.String())
 		})
 	}
 }
 
-// Of whatever is wrong in a scope, what was probably meant is one.
-func TestScopeRemedies(t *testing.T) {
-	suggested := 0
-	for _, kind := range []string{"", "integration", "Credential", "credential", "configs", "configuration"} {
-		for _, marker := range []string{"", "ext:", "EXT:", "ext", ":"} {
-			for _, name := range []string{"", "*", " *", "x", " x", "x*", "\x00", "\ufffd", "\xff", " ", "ext", "ext:x", "\u00a0EXT: x", "a b", "*:x"} {
-				_, err := permissions.ParseScope(kind + ":" + marker + name)
-				if err == nil {
-					continue
+// Whatever is wrong in a scope, an error proposes only what is a scope.
+func TestScopeRemediesAreScopes(t *testing.T) {
+	kinds := []string{"", "integration", "Credential", "credential", "configs", "configuration"}
+	markers := []string{"", "ext:", "EXT:", "ext", ":"}
+	names := []string{
+		"", "*", " *", "x", " x", "x*", "\x00", "\ufffd", "\xff", " ", "ext", "ext:x", "\u00a0EXT: x", "a b", "*:x",
+		idA, " " + idA, strings.ReplaceAll(idA, "-", ""), "{" + idA + "}",
+	}
+	proposed := 0
+	for _, kind := range kinds {
+		for _, marker := range markers {
+			for _, name := range names {
+				if _, err := permissions.ParseScope(kind + ":" + marker + name); err != nil {
+					if requireRemedyIsAScope(t, err.Error()) {
+						proposed++
+					}
 				}
-				meant := didYouMean.FindStringSubmatch(err.Error())
-				if meant == nil {
-					continue
-				}
-				suggested++
-				text, unquoted := strconv.Unquote(meant[1])
-				require.NoError(t, unquoted)
-				_, wrong := permissions.ParseScope(text)
-				require.NoError(t, wrong, "%v", err)
 			}
 		}
 	}
-	require.Greater(t, suggested, 50)
+	require.Greater(t, proposed, 100)
 }
 
-// The zero Scope is none, and has no text.
+// Exactly the digits of a UUID in either letter case are the same ID (SPEC 2.5), in a claim and in a target.
+func TestIDsAtEveryPosition(t *testing.T) {
+	for _, spelling := range []string{idA, idUpper} {
+		claim := `{"credential:` + idA + `":{"configuration:` + spelling + `":true}}`
+		p := permissions.MustParse(claim)
+		for position := range idA {
+			for b := range 256 {
+				text := spelling[:position] + string([]byte{byte(b)}) + spelling[position+1:]
+				same := strings.EqualFold(text, idA)
+				target := slack.Credential(permissions.ID(text), permissions.NoExternalID()).
+					Configuration(permissions.ID(text), permissions.NoExternalID())
+				require.Equal(t, same, p.Allowed(permissions.Events, target), "%q", text)
+
+				s, err := permissions.ParseScope("credential:" + text)
+				require.Equal(t, err == nil, target.Err() == nil, "%q", text)
+				require.Equal(t, same, err == nil && s == permissions.MustParseScope("credential:"+idA), "%q", text)
+			}
+		}
+	}
+}
+
 func TestZeroScope(t *testing.T) {
 	var s permissions.Scope
 	require.Zero(t, s.Kind())
@@ -206,25 +281,23 @@ func TestZeroScope(t *testing.T) {
 	require.EqualError(t, err, "permissions: scope: the zero Scope has no text")
 }
 
-// Scopes are values: the keys of maps, in Go and in JSON.
+// Scopes are values: they can be keys of maps, in Go and in JSON.
 func TestScopeAsKey(t *testing.T) {
-	const text = `{"credential:3fa85f64-5717-4562-b3fc-2c963f66afa6":1,"integration:*":2}`
+	const text = `{"credential:` + idA + `":1,"integration:*":2}`
 	var m map[permissions.Scope]int
 	require.NoError(t, json.Unmarshal([]byte(text), &m))
-	require.Equal(t, 1, m[permissions.MustParseScope("credential:3FA85F64-5717-4562-B3FC-2C963F66AFA6")])
-	data, err := json.Marshal(m)
-	require.NoError(t, err)
-	require.JSONEq(t, text, string(data))
+	require.Equal(t, 1, m[permissions.MustParseScope("credential:"+idUpper)])
+	require.JSONEq(t, text, string(jsonOf(m)))
 	require.ErrorIs(t, json.Unmarshal([]byte(`{"integr:*x":1}`), &m), permissions.ErrScope)
 }
 
-// The order is that of SPEC 2.1 and 2.2, then of the names.
+// The order is that of SPEC 2.1 and 2.2, then that of the names.
 func TestScopeCompare(t *testing.T) {
 	inOrder := []permissions.Scope{{}}
 	for _, text := range []string{
 		"integration:*", "integration:a", "integration:b",
-		"credential:*", "credential:ext:a", "credential:ext:b", "credential:Z", "credential:a",
-		"configuration:*", "configuration:ext:z", "configuration:a",
+		"credential:*", "credential:ext:a", "credential:ext:b", "credential:" + idA, "credential:" + idB,
+		"configuration:*", "configuration:ext:z", "configuration:" + idA,
 	} {
 		inOrder = append(inOrder, permissions.MustParseScope(text))
 	}
@@ -243,12 +316,48 @@ func TestScopeCompare(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(inOrder, permissions.Scope.Compare))
 }
 
-func TestKindString(t *testing.T) {
-	for kind, text := range map[permissions.Kind]string{
-		0: "", permissions.KindIntegration: "integration", permissions.KindCredential: "credential", permissions.KindConfiguration: "configuration", 4: "",
-	} {
-		require.Equal(t, text, kind.String())
+func TestKind(t *testing.T) {
+	inOrder := []struct {
+		kind permissions.Kind
+		text string
+	}{
+		{0, ""},
+		{permissions.KindUser, "user"},
+		{permissions.KindIntegration, "integration"},
+		{permissions.KindCredential, "credential"},
+		{permissions.KindConfiguration, "configuration"},
+		{permissions.KindConfiguration + 1, ""},
 	}
-	require.Less(t, permissions.KindIntegration, permissions.KindCredential)
-	require.Less(t, permissions.KindCredential, permissions.KindConfiguration)
+	for i, k := range inOrder {
+		require.Equal(t, k.text, k.kind.String())
+		require.EqualValues(t, i, k.kind, "the kinds are ordered")
+	}
+}
+
+// A scope does not keep the text alive that its name was cut from.
+func TestParseScopeKeepsNothing(t *testing.T) {
+	for _, text := range []string{
+		"integration:slack", "credential:" + idA, "credential:ext:acme", "configuration:ext:acme",
+	} {
+		t.Run(text, func(t *testing.T) {
+			long := strings.Repeat(text, 2)
+			s, err := permissions.ParseScope(long[:len(text)])
+			require.NoError(t, err)
+			require.False(t, pins(s.Name(), long))
+			require.False(t, pins(s.String(), long))
+		})
+	}
+}
+
+// pins reports whether a text is a part of the memory of another one, which it then keeps alive.
+func pins(text, whole string) bool {
+	first, begin := uintptr(unsafe.Pointer(unsafe.StringData(text))), uintptr(unsafe.Pointer(unsafe.StringData(whole)))
+	return text != "" && first >= begin && first < begin+uintptr(len(whole))
+}
+
+func TestPins(t *testing.T) {
+	whole := strings.Repeat("ab", 3)
+	require.True(t, pins(whole[2:4], whole))
+	require.False(t, pins(strings.Clone(whole[2:4]), whole))
+	require.False(t, pins("", whole))
 }

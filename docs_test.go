@@ -1,0 +1,237 @@
+package permissions_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
+)
+
+// A block is a piece of code in a page of documentation.
+type block struct {
+	language string
+	text     string
+}
+
+func (b block) isProgram() bool {
+	return b.language == "go" && strings.HasPrefix(b.text, "package main\n")
+}
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+// pages returns the names of README.md and of the pages in docs that need only the root module.
+func pages(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return append(slices.DeleteFunc(files, func(file string) bool {
+		return file == filepath.FromSlash("docs/lists.md") // examples/lists runs it, with databases
+	}), "README.md")
+}
+
+func blocks(t *testing.T, page string) (list []block) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+		list = append(list, block{m[1], m[2]})
+	}
+	return list
+}
+
+// compile compiles a program as a package of this module and returns the binary.
+func compile(t *testing.T, program string) string {
+	t.Helper()
+	directory := t.TempDir()
+	file := filepath.Join(directory, "program.go")
+	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
+	virtual, err := filepath.Abs("virtual")
+	require.NoError(t, err)
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(virtual, "main.go"): file}})
+	require.NoError(t, err)
+	overlayFile, binary := filepath.Join(directory, "overlay.json"), filepath.Join(directory, "program")
+	require.NoError(t, os.WriteFile(overlayFile, overlay, 0o600))
+	out, err := exec.Command("go", "build", "-overlay", overlayFile, "-o", binary, "./virtual").CombinedOutput()
+	require.NoError(t, err, "%s\n%s", out, program)
+	return binary
+}
+
+func TestProgramsInThePagesPrintWhatThePagesShow(t *testing.T) {
+	programs := 0
+	for _, page := range pages(t) {
+		list := blocks(t, page)
+		for i, b := range list {
+			if !b.isProgram() || i+1 == len(list) || list[i+1].language != "text" {
+				continue
+			}
+			programs++
+			t.Run(fmt.Sprintf("%s, block %d", page, i), func(t *testing.T) {
+				out, err := exec.Command(compile(t, b.text)).CombinedOutput()
+				require.NoError(t, err, "%s", out)
+				require.Equal(t, list[i+1].text, string(out))
+			})
+		}
+	}
+	require.NotZero(t, programs)
+}
+
+func TestClaimsInThePagesAreClaims(t *testing.T) {
+	claims := 0
+	for _, page := range pages(t) {
+		for i, b := range blocks(t, page) {
+			if b.language != "json" {
+				continue
+			}
+			claims++
+			t.Run(fmt.Sprintf("%s, block %d", page, i), func(t *testing.T) {
+				_, err := permissions.Parse([]byte(b.text))
+				require.NoError(t, err)
+			})
+		}
+	}
+	require.NotZero(t, claims)
+}
+
+func TestREADMEShowsTheQuickstart(t *testing.T) {
+	output, err := os.ReadFile("examples/quickstart/output.txt")
+	require.NoError(t, err)
+	head, table, found := strings.Cut(string(output), "\nACTION")
+	require.True(t, found)
+	_, claim, _ := strings.Cut(head, "\n\n")
+	var narrow strings.Builder // without the column of rules, to be read on a phone
+	for line := range strings.Lines("ACTION" + table) {
+		narrow.WriteString(strings.TrimRight(line[:strings.Index("ACTION"+table, "RULE")], " ") + "\n")
+	}
+	list := blocks(t, "README.md")
+	require.Contains(t, list, block{"json", strings.TrimSpace(claim) + "\n"})
+	require.Contains(t, list, block{"text", narrow.String()})
+}
+
+func TestREADMEIsShort(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(strings.Fields(string(text))), 800)
+}
+
+func TestPagesNameEveryPermission(t *testing.T) {
+	text, err := os.ReadFile("docs/concepts.md")
+	require.NoError(t, err)
+	for _, p := range permissions.AllPermissions() {
+		require.Contains(t, string(text), "| `"+string(p)+"` |")
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+
+func TestLinksInThePagesLead(t *testing.T) {
+	files, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	more, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, file := range append(files, more...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(file), filepath.FromSlash(m[1])))
+			require.NoError(t, err, "%s links to %s", file, m[1])
+		}
+	}
+}
+
+// The README's server runs as it is printed, on another port.
+func TestREADMEServer(t *testing.T) {
+	var program string
+	for _, b := range blocks(t, "README.md") {
+		if b.isProgram() && strings.Contains(b.text, "ListenAndServe") {
+			program = b.text
+		}
+	}
+	require.Contains(t, program, `":8080"`)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	binary := compile(t, strings.ReplaceAll(program, `":8080"`, `"`+address+`"`))
+
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	require.NoError(t, err)
+	server := exec.Command(binary)
+	server.Env = append(os.Environ(), "PARAGON_PROJECT_ID=p",
+		"PARAGON_PUBLIC_KEY="+string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	var log bytes.Buffer
+	server.Stderr = &log
+	require.NoError(t, server.Start())
+	defer func() { _ = server.Process.Kill() }()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond)
+
+	policy := permissions.MustParse(`{"integration:slack": {"credential:*": ["proxy-api"], "credential:ext:finance": false}}`)
+	sign := func(project string) string {
+		signer, err := usertoken.NewSigner(project, key)
+		require.NoError(t, err)
+		token, err := signer.Sign("ann", policy)
+		require.NoError(t, err)
+		return token
+	}
+	send := func(method, path, token, credential string) int {
+		r, err := http.NewRequest(method, "http://"+address+path, nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		if credential != "" {
+			r.Header.Set("X-Paragon-Credential", credential)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	good, messages := sign("p"), "/slack/messages"
+	require.Equal(t, http.StatusAccepted, send("POST", messages, good, "sales"))
+	require.Equal(t, http.StatusUnauthorized, send("POST", messages, good[:len(good)-4]+"AAAA", "sales"))
+	require.Equal(t, http.StatusUnauthorized, send("POST", messages, sign("another"), "sales"))
+	require.Equal(t, http.StatusForbidden, send("POST", messages, good, "finance"))
+	require.Equal(t, http.StatusForbidden, send("POST", messages, good, "")) // some credential: it may be that of finance
+	require.Equal(t, http.StatusNotFound, send("DELETE", "/credentials/3fa85f64-5717-4562-b3fc-2c963f66afa6", good, ""))
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+
+	var lines []string
+	for scanner := bufio.NewScanner(&log); scanner.Scan(); {
+		lines = append(lines, scanner.Text())
+	}
+	require.Len(t, lines, 5, "one line for each refusal: %s", lines)
+	for i, want := range []string{"signature", "useparagon.com/another", "not_granted", "undetermined", "not found"} {
+		require.Contains(t, lines[i], want)
+	}
+	require.NotContains(t, strings.Join(lines, "\n"), good)
+}
