@@ -1,0 +1,210 @@
+package usertoken
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/strictjson"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// Claims is the claims set of a Paragon User Token (SPEC 7): the registered claims, and the policy
+// that the permissions claim states. [Verifier.Verify] returns one. golang-jwt can decode into one
+// too:
+//
+//	claims := new(usertoken.Claims)
+//	_, err := jwt.ParseWithClaims(token, claims, keyfunc, jwt.WithValidMethods([]string{"RS256"}),
+//		jwt.WithAudience("useparagon.com/PROJECT_ID"), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
+//
+// Then golang-jwt checks only what its options say: without the audience, a token of any other project
+// passes that the keys verify. It does not require sub. A [Verifier] checks all that SPEC 7.5 asks for.
+//
+// A worker takes the token from its queue and verifies it. Claims that were queued in place of the token
+// are what anybody wrote there.
+//
+// Take a new Claims for each token. golang-jwt skips UnmarshalJSON for a payload that is not JSON (it
+// returns an error) and for null (it returns none), so a reused Claims would keep its old values.
+//
+// The zero Claims has no policy, and so denies everything. Any number of goroutines may read a Claims. It
+// keeps a copy of the claims set, and nothing of the token. A field that you keep does not keep that
+// copy.
+//
+// Beware of a struct that embeds Claims: it gets UnmarshalJSON and MarshalJSON with it, which leave
+// its other fields alone. Use [Claims.Decode] for claims of your own.
+type Claims struct {
+	// RegisteredClaims has the registered claims (RFC 7519, section 4.1), dates in whole seconds
+	// (SPEC 7.6). Audience is nil if the token has no aud.
+	jwt.RegisteredClaims
+
+	// Policy is what the permissions claim says. It is [permissions.Unrestricted] if the token has
+	// no such claim. Nil denies everything.
+	Policy *permissions.Policy
+
+	options  []permissions.Option // how to read the permissions claim
+	text     string               // the JSON, empty if the claims were not read from any
+	accepted *acceptance          // nil if no Verifier has accepted the claims
+}
+
+// NewClaims returns a Claims that is decoded with options. To decode without any, take the zero
+// Claims. Decoding returns the error of an option that is wrong in itself.
+func NewClaims(opts ...permissions.Option) *Claims {
+	return &Claims{options: slices.Clone(opts)}
+}
+
+// UnmarshalJSON decodes a claims set: one JSON object. Names compare exactly (SPEC 7.3), and dates
+// are read exactly and rounded strictly (SPEC 7.6). It refuses with an error that matches [ErrToken]
+// and [jwt.ErrTokenMalformed]:
+//
+//   - a repeated name (SPEC 7.3)
+//   - a name that is nearly the permissions claim's, and the claim one level down (SPEC 7.4)
+//   - a registered claim of another type than RFC 7519 gives it, null among them
+//   - a permissions claim that [permissions.Parse] refuses; the error matches
+//     [permissions.ErrClaim] too
+//
+// It replaces everything in c, and on an error leaves c empty: without claims and without a policy.
+// It takes time and memory in proportion to the text, however hostile that is.
+func (c *Claims) UnmarshalJSON(data []byte) error {
+	*c = Claims{options: c.options}
+	set, err := readClaimsSet(data, c.options)
+	if err != nil {
+		return err
+	}
+	c.take(set)
+	return nil
+}
+
+// take makes c hold a claims set.
+func (c *Claims) take(set *claimsSet) {
+	c.RegisteredClaims, c.Policy, c.text = set.registered, set.policy, set.text
+	if c.Policy == nil {
+		c.Policy = permissions.Unrestricted(c.options...)
+	}
+}
+
+// MarshalJSON encodes the registered claims and the permissions claim, to be signed. It leaves the
+// permissions claim out if the policy is unrestricted, and only then: a nil or zero policy becomes
+// {}, which denies everything. Dates are cut to whole seconds. It does not encode what [Claims.Decode]
+// returns: claims of one token do not get into another one unseen.
+//
+// An error matches [ErrSign]: a text that is not valid UTF-8, a date that is not from 1970 to the end
+// of the year 9999, or a policy that is an intersection.
+func (c Claims) MarshalJSON() ([]byte, error) {
+	if c.Policy.IsUnrestricted() {
+		return encodeClaimsSet(&c.RegisteredClaims, nil, nil)
+	}
+	claim, err := c.Policy.MarshalJSON() // {} for a nil policy
+	if err != nil {
+		return nil, unsigned("%w", err)
+	}
+	return encodeClaimsSet(&c.RegisteredClaims, claim, nil)
+}
+
+// Decode decodes the whole claims set into what a pointer points to, as [json.Unmarshal] does. It is for
+// claims of your own:
+//
+//	var own struct {
+//		Tenant string   `json:"tenant"`
+//		Roles  []string `json:"roles"`
+//	}
+//	err := claims.Decode(&own)
+//
+// json.Unmarshal matches the fields of a struct without regard to letter case. So that no name can be
+// taken for another one, Decode refuses a set in which a name equals another name, or a registered one,
+// in all but letter case. That error, and one for a value that does not fit, match [ErrToken].
+//
+// Claims that were not read from a token have nothing to decode. That is another error, and so is an
+// argument that json.Unmarshal cannot decode into.
+func (c *Claims) Decode(into any) error {
+	if c == nil || c.text == "" {
+		return errors.New("usertoken: Decode: the claims were not read from a token")
+	}
+	if err := checkNames(c.text, allow); err != nil {
+		return err
+	}
+	err := json.Unmarshal([]byte(c.text), into)
+	var noPointer *json.InvalidUnmarshalError
+	var misfit *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &noPointer):
+		return fmt.Errorf("usertoken: Decode: %w", err)
+	case errors.As(err, &misfit):
+		kind, _, _ := strings.Cut(misfit.Value, " ") // a number follows, however long it is
+		return &TokenError{
+			Kind: jwt.ErrTokenInvalidClaims, Field: text.Plain(cmp.Or(misfit.Field, "payload")),
+			Problem: "is of the type " + kind + ", which does not fit into " + misfit.Type.String(),
+		}
+	}
+	return &TokenError{Kind: jwt.ErrTokenInvalidClaims, Field: "payload", Problem: "cannot be decoded", Err: err}
+}
+
+// reservedNames are the names of the registered claims (RFC 7519, section 4.1) and of the permissions
+// claim. They are not modified.
+var reservedNames = [...]string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", permissions.ClaimName}
+
+// Whether a claims set may have the reserved names.
+const (
+	allow   = false
+	reserve = true
+)
+
+// checkNames returns an error if a name in a well-formed claims set equals another one, or a reserved
+// one, in all but letter case. It can also refuse the reserved names themselves.
+func checkNames(set string, reserved bool) error {
+	s := strictjson.Scanner{Text: set}
+	s.Space()
+	seen := make(map[string]string) // by folded name
+	for _, name := range reservedNames {
+		seen[name] = name
+	}
+	more, ok := s.Begin('}'), true
+	for more && ok {
+		var name string
+		name, _, _ = s.Member()
+		folded := strings.Map(fold, name)
+		switch other, found := seen[folded]; {
+		case found && other != name:
+			return malformed(field(name), "differs from "+text.Quote(other)+" in letter case alone", "rename one of them")
+		case found && reserved:
+			return malformed(field(name), "is a claim that the signer writes, or is there twice", "")
+		}
+		seen[folded] = name
+		more, ok = s.More('}')
+	}
+	return nil
+}
+
+// Valid returns nil if the claims still hold now, by the clock and the leeway of the [Verifier] that
+// accepted them: exp is after now, and nbf and iat are not. It is for what outlives a request, such as
+// a worker or a stream that keeps the policy:
+//
+//	if err := claims.Valid(); err != nil {
+//		return err // ask for a new token
+//	}
+//
+// It goes by the dates of the token, whatever was done to the fields of c since. An error is what
+// [Verifier.Verify] would return now, such as one that matches [jwt.ErrTokenExpired]. Claims that no
+// Verifier has accepted are refused with [jwt.ErrTokenUnverifiable].
+func (c *Claims) Valid() error {
+	if c == nil || c.accepted == nil {
+		return &TokenError{Kind: jwt.ErrTokenUnverifiable, Field: "token", Problem: "was accepted by no Verifier"}
+	}
+	a := c.accepted
+	return a.check(a.clock(), a.leeway)
+}
+
+// An acceptance is what Valid needs to know. It is not modified.
+type acceptance struct {
+	validity
+	clock  func() time.Time
+	leeway time.Duration
+}

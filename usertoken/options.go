@@ -1,0 +1,334 @@
+package usertoken
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// A VerifierOption changes how a [Verifier] works. A later option overrides an earlier one that sets the
+// same thing. A nil option changes nothing. An option that is wrong in itself is an error of
+// [NewVerifier].
+type VerifierOption interface{ applyVerifier(*verifierOptions) }
+
+// A SignerOption changes how a [Signer] works. It follows the rules of a [VerifierOption].
+type SignerOption interface{ applySigner(*signerOptions) }
+
+// A TokenOption changes how a [Verifier] or a [Signer] works. Give both of them the same ones.
+type TokenOption interface {
+	VerifierOption
+	SignerOption
+}
+
+// A SignOption changes one token that a [Signer] makes. An option that is wrong in itself is an error
+// of [Signer.Sign]. A nil option changes nothing.
+type SignOption interface{ applySign(*signOptions) }
+
+// The defaults of the options and their bounds.
+const (
+	defaultLeeway       = 5 * time.Second
+	maxLeeway           = 5 * time.Minute
+	defaultMaxTokenSize = 64 << 10
+	defaultLifetime     = time.Hour
+	minLifetime         = time.Second
+	maxLifetime         = 30 * 24 * time.Hour
+)
+
+// tokenOptions is what a Verifier and a Signer have in common.
+type tokenOptions struct {
+	audiences []string
+	issuers   []string // nil if iss is not looked at
+	types     []string // nil for the type JWT
+	clock     func() time.Time
+	maxToken  int
+	errs      []error
+}
+
+func newTokenOptions(caller, projectID string) tokenOptions {
+	o := tokenOptions{clock: time.Now, maxToken: defaultMaxTokenSize}
+	if projectID == "" {
+		return o
+	}
+	const remedy = "; give the ID alone, or the whole audience to WithAudience"
+	switch {
+	case strings.Contains(projectID, "/"):
+		o.refuse(caller, "the project ID "+text.Quote(projectID)+" holds a host or a path"+remedy)
+	case !isName(projectID) || strings.ContainsFunc(projectID, unicode.IsSpace):
+		o.refuse(caller, "the project ID "+text.Quote(projectID)+" holds white space or bad characters"+remedy)
+	}
+	o.audiences = []string{audienceOf(projectID)}
+	return o
+}
+
+// audienceOf returns the audience of a project's tokens in the cloud (SPEC 7.1).
+func audienceOf(projectID string) string { return "useparagon.com/" + projectID }
+
+// isName reports whether an audience, an issuer or a type can be a name that a token has. U+FFFD is
+// what different malformed strings decode to, so it is not compared with anything.
+func isName(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsControl(r)
+	})
+}
+
+func (o *tokenOptions) refuse(where, problem string) {
+	o.errs = append(o.errs, errors.New("usertoken: "+where+": "+problem))
+}
+
+// names checks the names that an option was given, and returns them.
+func (o *tokenOptions) names(option, what string, names []string) []string {
+	if len(names) == 0 {
+		o.refuse(option, "there is no "+what)
+	}
+	for _, name := range names {
+		if !isName(name) {
+			o.refuse(option, "the "+what+" "+text.Quote(name)+" is empty or holds bad characters")
+		}
+	}
+	return names
+}
+
+type tokenOption func(*tokenOptions)
+
+func (o tokenOption) applyVerifier(v *verifierOptions) { o(&v.tokenOptions) }
+func (o tokenOption) applySigner(s *signerOptions)     { o(&s.tokenOptions) }
+
+type verifierOptions struct {
+	tokenOptions
+	keys            []*rsa.PublicKey
+	source          keySource
+	leeway          time.Duration
+	missingAudience bool
+	requireClaim    bool
+	claimOptions    []permissions.Option
+}
+
+type verifierOption func(*verifierOptions)
+
+func (o verifierOption) applyVerifier(v *verifierOptions) { o(v) }
+
+type signerOptions struct {
+	tokenOptions
+	lifetime time.Duration
+	keyID    string
+}
+
+type signerOption func(*signerOptions)
+
+func (o signerOption) applySigner(s *signerOptions) { o(s) }
+
+type signOptions struct {
+	tokenID string
+	own     []byte // members of the claims set, without brackets
+	err     error
+}
+
+type signOption func(*signOptions)
+
+func (o signOption) applySign(s *signOptions) { o(s) }
+
+// WithAudience names the audiences. A [Verifier] accepts a token whose aud holds one of them, and a
+// [Signer] writes all of them into aud. They replace the audience of the project in the cloud,
+// useparagon.com/PROJECT_ID. It is for a self-hosted Paragon, for a project with several hosts, and
+// for tokens of other issuers.
+func WithAudience(audiences ...string) TokenOption {
+	audiences = slices.Clone(audiences)
+	return tokenOption(func(o *tokenOptions) { o.audiences = o.names("WithAudience", "audience", audiences) })
+}
+
+// WithIssuer names issuers. A [Verifier] requires that iss is one of them, compared by bytes. A
+// [Signer] writes the first one into iss. Without it a Verifier does not look at iss, since the key
+// tells who signed, and a Signer writes no iss.
+func WithIssuer(issuers ...string) TokenOption {
+	issuers = slices.Clone(issuers)
+	return tokenOption(func(o *tokenOptions) { o.issuers = o.names("WithIssuer", "issuer", issuers) })
+}
+
+// WithType names types of token, such as at+jwt. A [Verifier] requires that the header has a typ, and
+// that it is one of them in any letter case (SPEC 7.5; RFC 8725, section 3.11). A [Signer] writes the
+// first one. Without it a Verifier accepts the type JWT and a header without a type, and a Signer
+// writes JWT.
+func WithType(types ...string) TokenOption {
+	types = slices.Clone(types)
+	return tokenOption(func(o *tokenOptions) { o.types = o.names("WithType", "type", types) })
+}
+
+// WithClock sets the clock that tokens are checked against or dated by. It is [time.Now] otherwise. The
+// function must be safe for concurrent use.
+func WithClock(now func() time.Time) TokenOption {
+	return tokenOption(func(o *tokenOptions) {
+		if now == nil {
+			o.refuse("WithClock", "the function is nil")
+		}
+		o.clock = now
+	})
+}
+
+// WithMaxTokenSize sets how many bytes a token may have. It is 64 KiB otherwise. A [Verifier] refuses a
+// longer token before decoding it. A [Signer] returns an error. What carries the token is often a tighter
+// bound: headers overflow somewhere between 4 and 16 KiB.
+func WithMaxTokenSize(bytes int) TokenOption {
+	return tokenOption(func(o *tokenOptions) {
+		if bytes <= 0 {
+			o.refuse("WithMaxTokenSize", "the size is not above 0")
+		}
+		o.maxToken = bytes
+	})
+}
+
+// AllowMissingAudience accepts a token that has no aud at all. Many issuers leave it out, and the
+// platform requires it for one of its APIs only. A wrong aud, an empty one and null are refused all the
+// same (SPEC 7.5).
+//
+// Beware: such a token is good for every verifier that has this option and the same key.
+func AllowMissingAudience() VerifierOption {
+	return verifierOption(func(v *verifierOptions) { v.missingAudience = true })
+}
+
+// RequireClaim refuses a token without the permissions claim, which would otherwise allow everything
+// (SPEC 1.7).
+func RequireClaim() VerifierOption {
+	return verifierOption(func(v *verifierOptions) { v.requireClaim = true })
+}
+
+// WithLeeway sets how far the clocks of issuer and verifier may be apart. It is 5 seconds otherwise, and
+// at most 5 minutes.
+func WithLeeway(leeway time.Duration) VerifierOption {
+	return verifierOption(func(v *verifierOptions) {
+		if leeway < 0 || leeway > maxLeeway {
+			v.refuse("WithLeeway", "the leeway is not from 0 to 5 minutes")
+		}
+		v.leeway = leeway
+	})
+}
+
+// WithClaimOptions sets how the permissions claim is read, such as with
+// [permissions.WithPermissions]. Options of several WithClaimOptions add up.
+func WithClaimOptions(opts ...permissions.Option) VerifierOption {
+	opts = slices.Clone(opts)
+	return verifierOption(func(v *verifierOptions) { v.claimOptions = append(v.claimOptions, opts...) })
+}
+
+// WithKeys adds keys, so that tokens signed with an old and with a new key are accepted while keys
+// rotate. A token must be signed with one of them. Keys of several WithKeys add up.
+func WithKeys(keys ...*rsa.PublicKey) VerifierOption {
+	keys = slices.Clone(keys)
+	return verifierOption(func(v *verifierOptions) { v.keys = append(v.keys, keys...) })
+}
+
+// WithKeyfunc is [WithKeySource] for a function that needs no context, such as one written for
+// golang-jwt.
+func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
+	return verifierOption(func(v *verifierOptions) {
+		if keyfunc == nil {
+			v.refuse("WithKeyfunc", "the function is nil")
+		}
+		v.source = func(_ context.Context, token *jwt.Token) (any, error) { return keyfunc(token) }
+	})
+}
+
+// WithKeySource has the keys for each token looked up, such as in a JSON Web Key Set. The key given to
+// [NewVerifier] must be nil then, and there must be no [WithKeys]. The function must be safe for
+// concurrent use.
+//
+// The function gets the context of [Verifier.VerifyContext], and the token: its header, with the kid,
+// and its claims. Nothing of them is verified. The payload is not read unless the function calls a
+// method of token.Claims. The token is the caller's: keep nothing of it, and do not log it.
+//
+// The function returns an [*rsa.PublicKey] or a [jwt.VerificationKeySet] of them. The algorithm is
+// RS256, whatever the header says. Its answers mean:
+//
+//   - usable keys, perhaps among others: the token must be signed with one of them. Keys of other types
+//     and keys that cannot work are skipped.
+//   - no keys: the token is refused with [jwt.ErrTokenUnverifiable], because its kid names none
+//   - an error that matches [ErrToken]: the token is refused the same way
+//   - any other error, and keys that are all unusable: verification fails with [ErrKeys]
+func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, error)) VerifierOption {
+	return verifierOption(func(v *verifierOptions) {
+		if source == nil {
+			v.refuse("WithKeySource", "the function is nil")
+		}
+		v.source = source
+	})
+}
+
+// WithLifetime sets how long tokens are valid. It is one hour otherwise, and a whole number of seconds
+// from 1 second to 30 days. Nobody can take a token back. A short life bounds the harm that a lost token
+// does, and how long an old policy is in force.
+func WithLifetime(lifetime time.Duration) SignerOption {
+	return signerOption(func(s *signerOptions) {
+		switch {
+		case lifetime < minLifetime || lifetime > maxLifetime:
+			s.refuse("WithLifetime", "the lifetime is not from 1 second to 30 days")
+		case lifetime%time.Second != 0:
+			s.refuse("WithLifetime", "the lifetime is not a whole number of seconds")
+		}
+		s.lifetime = lifetime
+	})
+}
+
+// WithKeyID puts the ID of the key into the header of each token (kid; RFC 7515, section 4.1.4), so that
+// a verifier can pick the right key while keys rotate. There is none otherwise.
+func WithKeyID(id string) SignerOption {
+	return signerOption(func(s *signerOptions) {
+		if !isName(id) {
+			s.refuse("WithKeyID", "the ID "+text.Quote(id)+" is empty or holds bad characters")
+		}
+		s.keyID = id
+	})
+}
+
+// WithTokenID gives a token an ID (jti; RFC 7519, section 4.1.7), such as for a list of revoked tokens.
+func WithTokenID(id string) SignOption {
+	return signOption(func(s *signOptions) {
+		if !isName(id) && s.err == nil {
+			s.err = unsigned("WithTokenID: the ID %s is empty or holds bad characters", text.Quote(id))
+		}
+		s.tokenID = id
+	})
+}
+
+// WithClaims adds claims of your own to a token: a struct or a map that [json.Marshal] encodes as an
+// object. It encodes them at once, and keeps nothing of the value. [Claims.Decode] reads them back.
+//
+// It refuses names that a reader could take for others: a registered claim or the permissions claim, in
+// any letter case; what is nearly the permissions claim, or holds it (SPEC 7.4); and two names that
+// differ in letter case alone.
+func WithClaims(own any) SignOption {
+	members, err := encodeOwn(own)
+	return signOption(func(s *signOptions) {
+		if s.own = members; err != nil && s.err == nil {
+			s.err = err
+		}
+	})
+}
+
+// encodeOwn returns the members of an object that may be added to a claims set.
+func encodeOwn(own any) ([]byte, error) {
+	data, err := json.Marshal(own)
+	switch {
+	case err != nil:
+		return nil, unsigned("WithClaims: %w", err)
+	case data[0] != '{':
+		return nil, unsigned("WithClaims: the value is not a JSON object")
+	}
+	if err = checkNames(string(data), reserve); err == nil {
+		_, err = readClaimsSet(data, nil)
+	}
+	var refused *TokenError
+	if errors.As(err, &refused) {
+		return nil, unsigned("WithClaims: %s %s", refused.Field, refused.Problem)
+	}
+	return data[1 : len(data)-1], nil
+}

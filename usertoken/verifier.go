@@ -1,0 +1,249 @@
+package usertoken
+
+import (
+	"cmp"
+	"context"
+	"crypto/rsa"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// A Verifier verifies Paragon User Tokens (SPEC 7). It does not change, so any number of goroutines can
+// share one. A nil Verifier and the zero Verifier refuse every token.
+//
+// Nothing that prints or logs a Verifier shows its keys.
+type Verifier struct {
+	projectID       string
+	audiences       []string
+	issuers         []string
+	types           []string
+	missingAudience bool
+	requireClaim    bool
+	maxToken        int
+	clock           func() time.Time
+	leeway          time.Duration
+	claimOptions    []permissions.Option
+
+	// keys returns the keys for a token. They are in the closure, where no reflection finds them.
+	keys func(context.Context, *token) ([]*rsa.PublicKey, error)
+}
+
+// NewVerifier returns a verifier of the tokens of a project that are signed with a key. The key may be
+// nil if there are others from [WithKeys], and must be nil with [WithKeySource] or [WithKeyfunc]. The
+// project ID is the ID alone, without a host. It may be empty only with [WithAudience].
+//
+// An error says everything that is missing or wrong. It matches [jwt.ErrInvalidKey] if a key cannot be
+// used: a modulus that is even, not positive or shorter than 2048 bits (RFC 7518, section 3.3), or a
+// public exponent that is even or less than 3. The Verifier keeps copies of the keys.
+func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (*Verifier, error) {
+	const where = "NewVerifier"
+	o := verifierOptions{tokenOptions: newTokenOptions(where, projectID), leeway: defaultLeeway}
+	if key != nil {
+		o.keys = append(o.keys, key)
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.applyVerifier(&o)
+		}
+	}
+	if len(o.audiences) == 0 {
+		o.refuse(where, "the project ID is empty")
+	}
+	switch {
+	case len(o.keys) == 0 && o.source == nil:
+		o.refuse(where, "there is no key")
+	case len(o.keys) > 0 && o.source != nil:
+		o.refuse(where, "there are both keys and a key source")
+	}
+	var keys []*rsa.PublicKey
+	for _, key := range o.keys {
+		if problem := keyProblem(key); problem != "" {
+			o.errs = append(o.errs, badKey(where, "the key "+problem))
+			continue
+		}
+		keys = append(keys, &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E})
+	}
+	if _, err := permissions.Parse([]byte("{}"), o.claimOptions...); err != nil {
+		o.errs = append(o.errs, err)
+	}
+	if err := errors.Join(o.errs...); err != nil {
+		return nil, err
+	}
+	v := &Verifier{
+		projectID:       projectID,
+		audiences:       o.audiences,
+		issuers:         o.issuers,
+		types:           o.types,
+		missingAudience: o.missingAudience,
+		requireClaim:    o.requireClaim,
+		maxToken:        o.maxToken,
+		clock:           o.clock,
+		leeway:          o.leeway,
+		claimOptions:    o.claimOptions,
+		keys:            func(context.Context, *token) ([]*rsa.PublicKey, error) { return keys, nil },
+	}
+	if source := o.source; source != nil {
+		v.keys = func(ctx context.Context, t *token) ([]*rsa.PublicKey, error) {
+			return source.keysFor(ctx, t, o.claimOptions)
+		}
+	}
+	return v, nil
+}
+
+// Verify is [Verifier.VerifyContext] with [context.Background].
+func (v *Verifier) Verify(token string) (*Claims, error) {
+	return v.VerifyContext(context.Background(), token)
+}
+
+// VerifyContext returns the claims of a token that is signed and valid (SPEC 7.5). The context is for
+// the key source; without one it changes nothing.
+//
+// The algorithm is RS256. Nothing of the payload is read before the signature has been verified, unless
+// a key source asks for it. Keys in the header are not looked at. A header that marks an extension as
+// critical is refused, because no extension is known (RFC 7515, section 4.1.11).
+//
+// An error matches [ErrKeys] if the keys could not be looked up, which is not the token's fault. Every
+// other error matches [ErrToken], is or wraps a [*TokenError], and matches the error of golang-jwt for
+// the first thing that is wrong:
+//
+//   - [jwt.ErrTokenMalformed]: the token is too large, is not the compact form of a JWT, or has a
+//     claims set that [Claims.UnmarshalJSON] refuses; then it matches [permissions.ErrClaim] too, if
+//     it is for the permissions claim
+//   - [jwt.ErrTokenUnverifiable]: another algorithm or type, a critical extension, or no key
+//   - [jwt.ErrTokenSignatureInvalid]
+//   - [jwt.ErrTokenExpired], [jwt.ErrTokenNotValidYet], [jwt.ErrTokenUsedBeforeIssued],
+//     [jwt.ErrTokenInvalidAudience], [jwt.ErrTokenInvalidIssuer]
+//   - [jwt.ErrTokenRequiredClaimMissing]: exp, aud, sub, with [WithIssuer] iss, or with [RequireClaim]
+//     the permissions claim
+//
+// The errors of the last two bullets match [jwt.ErrTokenInvalidClaims] too.
+func (v *Verifier) VerifyContext(ctx context.Context, token string) (*Claims, error) {
+	if v == nil || v.keys == nil {
+		return nil, &TokenError{
+			Kind: jwt.ErrTokenUnverifiable, Field: "token", Problem: "cannot be verified by a nil or zero Verifier",
+			Remedy: "NewVerifier makes one",
+		}
+	}
+	t, err := takeApart(token, v.maxToken)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.header.check(v.types); err != nil {
+		return nil, err
+	}
+	keys, err := v.keys(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.verifySignature(keys); err != nil {
+		return nil, err
+	}
+	set, err := readClaimsSet(t.payload, v.claimOptions)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.check(set); err != nil {
+		return nil, err
+	}
+	claims := NewClaims(v.claimOptions...)
+	claims.take(set)
+	claims.accepted = &acceptance{set.validity, v.clock, v.leeway}
+	return claims, nil
+}
+
+// verifySignature verifies that one of the keys has signed.
+func (t *token) verifySignature(keys []*rsa.PublicKey) error {
+	for _, key := range keys {
+		if jwt.SigningMethodRS256.Verify(t.signed, t.signature, key) == nil {
+			return nil
+		}
+	}
+	return &TokenError{
+		Kind: jwt.ErrTokenSignatureInvalid, Field: "signature", Problem: "was made with another key or for another text",
+		Remedy: "the token may be forged, damaged, or of another project",
+	}
+}
+
+// check checks the claims set of a token whose signature is valid (SPEC 7.5).
+func (v *Verifier) check(set *claimsSet) error {
+	if err := set.validity.check(v.clock(), v.leeway); err != nil {
+		return err
+	}
+	if err := v.checkAudience(set.registered.Audience); err != nil {
+		return err
+	}
+	missing := func(field, wanted string) error {
+		return &TokenError{Kind: jwt.ErrTokenRequiredClaimMissing, Field: field, Problem: "is missing" + wanted}
+	}
+	switch issuer := set.registered.Issuer; {
+	case v.issuers == nil || slices.Contains(v.issuers, issuer):
+	case issuer == "":
+		return missing("iss", " or empty, and must be "+anyOf(v.issuers))
+	default:
+		return &TokenError{
+			Kind: jwt.ErrTokenInvalidIssuer, Field: "iss", Found: text.Quote(issuer), Problem: "is not " + anyOf(v.issuers),
+		}
+	}
+	switch {
+	case set.registered.Subject == "":
+		return missing("sub", " or empty")
+	case v.requireClaim && set.policy == nil:
+		return missing(permissions.ClaimName, "")
+	}
+	return nil
+}
+
+func (v *Verifier) checkAudience(found jwt.ClaimStrings) error {
+	isWanted := func(audience string) bool { return slices.Contains(v.audiences, audience) }
+	if found == nil && v.missingAudience || slices.ContainsFunc(found, isWanted) {
+		return nil
+	}
+	wanted := anyOf(v.audiences)
+	switch {
+	case found == nil:
+		return &TokenError{
+			Kind: jwt.ErrTokenRequiredClaimMissing, Field: "aud", Problem: "is missing, and must be " + wanted,
+			Remedy: "AllowMissingAudience accepts a token without it",
+		}
+	case len(found) == 0:
+		return &TokenError{
+			Kind: jwt.ErrTokenInvalidAudience, Field: "aud", Problem: "is an empty array, and must hold " + wanted,
+		}
+	}
+	e := &TokenError{
+		Kind: jwt.ErrTokenInvalidAudience, Field: "aud", Found: list(found, " and "), Problem: "is not " + wanted,
+	}
+	if len(found) > 1 {
+		e.Problem = "do not include " + wanted
+	}
+	for _, audience := range found {
+		e.Remedy = cmp.Or(e.Remedy, v.audienceRemedy(audience))
+	}
+	return e
+}
+
+// audienceRemedy says what to do about a wrong audience that is similar to a right one.
+func (v *Verifier) audienceRemedy(found string) string {
+	for _, wanted := range v.audiences {
+		if before, ok := strings.CutSuffix(found, wanted); ok && strings.HasSuffix(before, "/") {
+			return "the issuer must leave out " + text.Quote(before)
+		}
+	}
+	host, ok := strings.CutSuffix(found, "/"+v.projectID)
+	switch {
+	case v.projectID == "":
+	case found == v.projectID:
+		return "the issuer must write the host before the project ID"
+	case ok:
+		return "it names the project on the host " + text.Quote(host) + ", which WithAudience can accept"
+	}
+	return ""
+}
