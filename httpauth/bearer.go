@@ -2,34 +2,40 @@ package httpauth
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 )
 
 var (
-	// ErrNoToken says that a request has no bearer token: no Authorization header, or one
-	// of another scheme. It is answered with 401 and no code (RFC 6750, section 3.1).
+	// ErrNoToken says that a request has no token. It is answered with 401, and with no code (RFC
+	// 6750, section 3.1).
 	ErrNoToken = errors.New("no bearer token")
 
-	// ErrAuthorization says that a request has more than one Authorization header, or one
-	// of the scheme Bearer that does not hold one token. It is answered with 400 and
-	// [CodeInvalidRequest].
+	// ErrAuthorization says that a request has several Authorization headers, or one of the scheme
+	// Bearer that does not hold exactly one token. It is answered with 400 and [CodeInvalidRequest].
 	ErrAuthorization = errors.New("malformed Authorization header")
 )
 
-// bearer returns the token of a request. No error contains any of it.
-func bearer(header http.Header) (string, error) {
-	values := header.Values("Authorization")
+// BearerToken returns the token in the Authorization headers of a request (RFC 6750, section 2.1). It
+// takes the value of each such header:
+//
+//	httpauth.BearerToken(r.Header.Values("Authorization")...) // net/http
+//	httpauth.BearerToken(md.Get("authorization")...)          // metadata of gRPC
+//
+// The scheme is Bearer in any letter case, and one or more spaces follow it. A tab there, or anything
+// else that makes the first word not Bearer, is another scheme.
+//
+// The error is [ErrNoToken] (401) if there is no value, or one that is empty or has another scheme. It
+// is [ErrAuthorization] (400) if there are several values, or if what follows Bearer is not one token:
+// nothing, a list, or something with white space or other characters in it. No error contains any of a
+// value.
+func BearerToken(authorization ...string) (string, error) {
 	switch {
-	case len(values) == 0:
+	case len(authorization) == 0:
 		return "", ErrNoToken
-	case len(values) > 1:
-		// Which of them the next server would take is anybody's guess.
+	case len(authorization) > 1: // another server could take another one of them
 		return "", ErrAuthorization
 	}
-	// RFC 9110, section 11.4: the scheme in any letter case, spaces, and the token. An empty
-	// header has no scheme.
-	scheme, token, _ := strings.Cut(values[0], " ")
+	scheme, token, _ := strings.Cut(authorization[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", ErrNoToken
 	}
@@ -40,8 +46,8 @@ func bearer(header http.Header) (string, error) {
 	return token, nil
 }
 
-// isToken68 reports whether s is a b64token of RFC 6750, section 2.1, which is the token68 of
-// RFC 9110.
+// isToken68 reports whether s is a b64token of RFC 6750, section 2.1, which is the token68 of RFC
+// 9110, section 11.2.
 func isToken68(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {

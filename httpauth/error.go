@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 // The codes of RFC 6750, section 3.1.
@@ -17,24 +18,30 @@ const (
 	CodeInsufficientScope = "insufficient_scope"
 )
 
-// An Error is why a request goes no further, and how it is answered. It is a handler that
-// answers every request with itself: see [Error.ServeHTTP].
+// ErrRevoked is what a check returns for a token that is revoked. It is answered with 401 and
+// [CodeInvalidToken]. See [WithCheck].
+var ErrRevoked = errors.New("token revoked")
+
+// An Error is why a request goes no further, and how that is answered. It is an [http.Handler] too: see
+// [Error.ServeHTTP].
 type Error struct {
-	// Status is the status of the response. What is none from 400 to 599 counts as 500.
+	// Status is the status of the response. A status that is not from 400 to 599 counts as 500.
 	Status int
 
-	// Code is the code of RFC 6750 for the status, if it has one. It goes into
+	// Code is the code of RFC 6750 for the status, or empty if there is none. It goes into
 	// WWW-Authenticate and into the body.
 	Code string
 
-	// Err is what happened: [ErrNoToken], [ErrAuthorization], an error of
-	// [permissions.Verifier.Verify] or [permissions.Policy.Check], or of a [TargetFunc]. It
-	// is for logs. It never contains a token.
+	// Err is what happened, for logs. It never contains a token, unless a function of the service put
+	// one there. It may be nil.
 	Err error
 }
 
-// Error returns all of e in one line.
+// Error returns all of e in one line. A nil Error, which a function can return by mistake, has a text too.
 func (e *Error) Error() string {
+	if e == nil {
+		return "httpauth: a nil *Error"
+	}
 	text := "httpauth: " + strconv.Itoa(e.Status)
 	if e.Code != "" {
 		text += " " + e.Code
@@ -45,95 +52,135 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns e.Err.
-func (e *Error) Unwrap() error { return e.Err }
+// Unwrap returns e.Err, and nil for a nil Error.
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
-// WriteError answers a request that must go no further, the way [Middleware.Require] does,
-// with the error that says why: one of [permissions.Policy.Check], usually. The error handler
-// of the middleware that verified the request writes the response, if it has one.
+// answers are the answers to errors, and the codes that a log has for them. The first error that matches
+// counts. It is not modified.
+var answers = [...]struct {
+	err    error
+	status int
+	code   string
+	reason string
+}{
+	{ErrNotFound, http.StatusNotFound, "", "not_found"},
+	{ErrNoToken, http.StatusUnauthorized, "", "no_token"},
+	{ErrAuthorization, http.StatusBadRequest, CodeInvalidRequest, "bad_authorization"},
+	{ErrRevoked, http.StatusUnauthorized, CodeInvalidToken, "token_revoked"},
+	{usertoken.ErrKeys, http.StatusServiceUnavailable, "", "keys_unavailable"},
+	{usertoken.ErrToken, http.StatusUnauthorized, CodeInvalidToken, "token_refused"},
+	{permissions.ErrDenied, http.StatusForbidden, CodeInsufficientScope, "denied"},
+	{permissions.ErrQuestion, http.StatusBadRequest, "", permissions.ReasonInvalidQuestion.String()},
+}
+
+// errorOf returns the answer to an error.
+func errorOf(err error) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		switch {
+		case own == nil:
+			return &Error{Status: http.StatusInternalServerError} // without err, which has no text
+		case own.status() != own.Status:
+			return &Error{Status: http.StatusInternalServerError, Err: own.Err}
+		}
+		return own
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.err) {
+			e := &Error{Status: a.status, Code: a.code, Err: err}
+			var question *permissions.QuestionError
+			if a.err == permissions.ErrQuestion && errors.As(err, &question) && question != nil && question.Field == "action" {
+				e.Status, e.Code = http.StatusForbidden, CodeInsufficientScope
+			}
+			return e
+		}
+	}
+	return &Error{Status: http.StatusInternalServerError, Err: err}
+}
+
+// WriteError answers a request that must go no further, as [Middleware.Require] does, with the error that
+// says why:
 //
 //	if err := httpauth.Policy(r.Context()).Check(permissions.CredentialWrite, target); err != nil {
 //		httpauth.WriteError(w, r, err)
 //		return
 //	}
 //
-// An error that matches [permissions.ErrDenied] is 403, [permissions.ErrTarget] 400 (403 for
-// an empty action, which is not the caller's mistake), [permissions.ErrToken] 401, an [*Error]
-// what it says, and any other, nil among them, 500.
+// The middleware that verified the token of the request logs it ([WithLogger]), and its error handler
+// writes the response ([WithErrorHandler]). The status is that of the first match:
+//
+//   - an [*Error]: its own
+//   - [ErrNotFound]: 404
+//   - [ErrNoToken]: 401
+//   - [ErrAuthorization]: 400
+//   - [ErrRevoked]: 401
+//   - [usertoken.ErrKeys]: 503
+//   - [usertoken.ErrToken]: 401
+//   - [permissions.ErrDenied]: 403
+//   - [permissions.ErrQuestion]: 403 if it is for an action that the policy does not know, because the
+//     service chose that, and otherwise 400
+//   - any other error, nil among them: 500
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	var m *Middleware
-	if v := verifiedOf(r.Context()); v != nil {
-		m = v.by
+	m := identityOf(r.Context()).by
+	if m == nil {
+		m = new(Middleware)
 	}
-	m.write(w, r, err)
+	m.answer(w, r, err)
 }
 
-// write answers with an error.
-func (m *Middleware) write(w http.ResponseWriter, r *http.Request, err error) {
+// answer logs an error and answers with it.
+func (m *Middleware) answer(w http.ResponseWriter, r *http.Request, err error) {
 	e := errorOf(err)
-	e.setChallenge(w.Header())
-	if m != nil && m.onError != nil {
+	m.log(r, e, "request refused")
+	e.setHeader(w.Header())
+	if m.onError != nil {
 		m.onError(w, r, e)
 		return
 	}
 	e.ServeHTTP(w, r)
 }
 
-// errorOf returns the answer to an error.
-func errorOf(err error) *Error {
-	var e *Error
-	var target *permissions.TargetError
-	switch {
-	case errors.As(err, &e) && e == nil:
-		return &Error{Status: http.StatusInternalServerError} // without err, which has no text
-	case e != nil && e.status() != e.Status:
-		return &Error{Status: http.StatusInternalServerError, Err: e.Err}
-	case e != nil:
-		return e
-	case errors.Is(err, ErrNoToken):
-		return &Error{Status: http.StatusUnauthorized, Err: err}
-	case errors.Is(err, ErrAuthorization):
-		return &Error{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Err: err}
-	case errors.Is(err, permissions.ErrToken):
-		return &Error{Status: http.StatusUnauthorized, Code: CodeInvalidToken, Err: err}
-	case errors.Is(err, permissions.ErrDenied), errors.As(err, &target) && target.Field == "action":
-		return &Error{Status: http.StatusForbidden, Code: CodeInsufficientScope, Err: err}
-	case errors.Is(err, permissions.ErrTarget):
-		return &Error{Status: http.StatusBadRequest, Err: err}
-	}
-	return &Error{Status: http.StatusInternalServerError, Err: err}
-}
+// retryAfter is how many seconds a caller waits before it tries again after a 503.
+const retryAfter = "5"
 
-// setChallenge sets WWW-Authenticate: for every 401 (RFC 9110, section 15.5.2), and for what
-// else has a code of RFC 6750.
-func (e *Error) setChallenge(header http.Header) {
+// setHeader sets WWW-Authenticate for every 401 (RFC 9110, section 15.5.2) and for every code of RFC
+// 6750, and Retry-After for every 503 that has none.
+func (e *Error) setHeader(header http.Header) {
 	switch {
 	case e.Code != "":
 		header.Set("WWW-Authenticate", `Bearer error="`+e.Code+`"`)
-	case e.Status == http.StatusUnauthorized:
+	case e.status() == http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
+	}
+	if e.status() == http.StatusServiceUnavailable && header.Get("Retry-After") == "" {
+		header.Set("Retry-After", retryAfter)
 	}
 }
 
-// ServeHTTP writes the response to a request that e stops, as it is without an error handler:
-// a problem of RFC 9457 that tells the status and the code, and nothing of e.Err. An error
-// handler that only logs goes on with it.
+// ServeHTTP writes the response that there is without an error handler: a problem of RFC 9457 with the
+// status and the code, and nothing of e.Err. It sets WWW-Authenticate for a 401 and for a code, and
+// Retry-After for a 503. An error handler that changes nothing for an error calls it.
 func (e *Error) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status := e.status()
-	body, _ := json.Marshal(struct { // of strings and a number: it cannot fail
+	body, _ := json.Marshal(struct { // strings and a number never fail
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Error  string `json:"error,omitempty"`
 	}{"about:blank", cmp.Or(http.StatusText(status), strconv.Itoa(status)), status, e.Code})
-	e.setChallenge(w.Header())
-	w.Header().Del("Content-Length") // it would be of the body that the handler had in mind
+	e.setHeader(w.Header())
+	w.Header().Del("Content-Length") // it would be that of the body which the handler wanted to write
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// status returns e.Status if it is one of an error.
+// status returns e.Status if that is the status of an error, and otherwise 500.
 func (e *Error) status() int {
 	if e.Status < 400 || e.Status > 599 {
 		return http.StatusInternalServerError

@@ -1,129 +1,70 @@
-// Package httpauth asks before a handler runs: middleware for net/http that verifies a
-// request's Paragon User Token and answers by its permissions claim.
-//
-//	auth := httpauth.New(verifier)
-//	mux.Handle("POST /integrations/{integration}/proxy", auth.Require(permissions.ProxyAPI, httpauth.Sources{
-//		Integration:  httpauth.Path("integration"),
-//		CredentialID: httpauth.Header(httpauth.CredentialHeader),
-//	}.Target)(handler))
-//
-// [Middleware.Require] is for a route whose request says what it touches.
-// [Middleware.Wrap] only verifies, for handlers that must look first: they ask
-// [Policy] once the object is known, and hand an error to [WriteError]. A request alone
-// rarely gives every identifier, and what it leaves open can turn a yes into a no (SPEC
-// 4.7); the object in the database has them all.
-//
-// # Tokens
-//
-// A token is taken from the Authorization header alone (RFC 6750, section 2.1): never from
-// a form, a query or a cookie.
-//
-//	header                                    answer
-//	none, or an empty one                     401
-//	another scheme than Bearer                401
-//	more than one Authorization header        400 invalid_request
-//	Bearer, and not one token: nothing, a     400 invalid_request
-//	list, white space or other bytes in it
-//	Bearer and a token that is refused, an    401 invalid_token
-//	oversized one too
-//
-// The scheme may have any letter case. One or more spaces stand between it and the token. A
-// tab there, or anything else that makes the first word not Bearer, is another scheme.
-//
-// # Answers
-//
-// Besides these, a denial is 403 insufficient_scope, a question that the request got wrong
-// is 400, and an error that is none of ours 500. 400, 401 and 403 for the sake of the token
-// carry WWW-Authenticate. The body is a problem of RFC 9457, which says no more than the
-// status and the code: nothing about the policy, or why the token failed. What happened
-// stands in the [*Error] that a handler given by [WithErrorHandler] gets.
-//
-// A CORS preflight request carries no token. Handle CORS outside of this middleware.
 package httpauth
 
 import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
-// A Middleware verifies tokens and answers in the place of a handler where it must. It does
-// not change, so any number of goroutines can share one. A nil Middleware and the zero
-// Middleware let nobody pass.
+// A Middleware verifies the tokens of requests, and answers in place of a handler where it must. It
+// does not change, so any number of goroutines can share one. A nil Middleware and the zero Middleware
+// let nobody pass: every token is refused with 401.
 type Middleware struct {
-	verifier *permissions.Verifier
-	observer func(context.Context, permissions.Permission, permissions.Target, permissions.Decision)
-	onError  func(http.ResponseWriter, *http.Request, *Error)
+	verifier *usertoken.Verifier
+	options
 }
 
-// An Option changes how a [Middleware] works.
-type Option func(*Middleware)
-
-// WithErrorHandler has a function write the response to a request that goes no further, in
-// the place of this package. WWW-Authenticate has been set by then; the function may change
-// it. It writes e.Status, and whatever else it wants the caller to know, which had better not
-// be e.Err: that names the rule that denied. It is the place to log e; one that only logs goes
-// on with [Error.ServeHTTP]. A nil function is none.
-func WithErrorHandler(write func(w http.ResponseWriter, r *http.Request, e *Error)) Option {
-	return func(m *Middleware) { m.onError = write }
-}
-
-// WithObserver has a function called with every question asked of the policy of a request,
-// and its decision, as [permissions.Policy.Observe] does. The context is the request's: it
-// has [Claims], and what was put into it before this middleware. The function must be safe for
-// concurrent use. A nil function is none, and costs nothing.
-func WithObserver(observe func(context.Context, permissions.Permission, permissions.Target, permissions.Decision)) Option {
-	return func(m *Middleware) { m.observer = observe }
-}
-
-// New returns a middleware for the tokens that a verifier accepts. A nil verifier accepts
-// none. A later option replaces an earlier one of its kind; a nil option changes nothing.
-func New(verifier *permissions.Verifier, opts ...Option) *Middleware {
+// New returns a middleware for the tokens that a verifier accepts. A nil verifier accepts none.
+func New(verifier *usertoken.Verifier, opts ...Option) *Middleware {
 	m := &Middleware{verifier: verifier}
 	for _, opt := range opts {
 		if opt != nil {
-			opt(m)
+			opt.apply(&m.options)
 		}
 	}
 	return m
 }
 
-// Wrap returns a handler that verifies the token of a request and puts the claims into its
-// context, for [Claims] and [Policy], before next gets it. It asks nothing: next must. A
-// request that a Wrap of the same m has verified already is not verified again.
+// Wrap returns a handler that verifies the token of a request, and puts the claims into the request's
+// context before next gets it: see [Policy], [Claims] and [FromContext]. It asks no question, so next
+// must.
+//
+// A request without a good token is answered with 401, 400 or 503, as the package documentation says.
+// A token that a Wrap of the same m has verified for this request is not verified again: see the package
+// documentation.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
+	if m == nil {
+		m = new(Middleware)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := m.authenticate(r)
-		if err != nil {
-			m.write(w, r, err)
+		if m.stops(w, r, err) {
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Require returns a middleware that lets a request pass if the policy allows the action on
-// its target. It verifies the token as [Middleware.Wrap] does, unless that is done, so it can
-// stand alone. The token is judged before the target.
+// A TargetFunc says what a request is about. See [Middleware.Require] for its errors.
+type TargetFunc func(*http.Request) (permissions.Target, error)
+
+// Require returns a middleware that lets a request pass if the policy allows the action on the target
+// of the request. It verifies the token as [Middleware.Wrap] does, so it needs no Wrap around it.
+// Target is usually [Sources.Target]. It is called after the token was accepted, so it can use
+// [FromContext].
 //
-// A target of [Sources] is the usual one. An error of the function that matches
-// [permissions.ErrTarget] is answered with 400, an [*Error] with its own status, and every
-// other error with 500. A nil function and an empty action let nobody pass.
+// A denial is answered with 403. An error of target that matches [permissions.ErrQuestion], and a
+// target that is invalid, are answered with 400. An [*Error] is answered with its own status, and any
+// other error as [WriteError] does. An action that the policy does not know, such as the empty one, and
+// a nil target are not the caller's fault. They let nobody pass, with 403.
 func (m *Middleware) Require(action permissions.Permission, target TargetFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if target == nil {
-				m.write(w, r, &Error{Status: http.StatusForbidden, Code: CodeInsufficientScope, Err: errNoTargetFunc})
-				return
-			}
-			t, err := target(r)
-			if err == nil {
-				err = Policy(r.Context()).Check(action, t)
-			}
-			if err != nil {
-				m.write(w, r, err)
+			if m.hasClaims(r) && m.stops(w, r, m.require(r, action, target)) {
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -131,62 +72,154 @@ func (m *Middleware) Require(action permissions.Permission, target TargetFunc) f
 	}
 }
 
-var errNoTargetFunc = errors.New("Require was given no function for the target")
-
-// authenticate returns the request with the claims of its token. On an error it returns the
-// request as it was.
-func (m *Middleware) authenticate(r *http.Request) (*http.Request, error) {
-	if m == nil {
-		m = new(Middleware)
+func (m *Middleware) require(r *http.Request, action permissions.Permission, target TargetFunc) error {
+	if target == nil {
+		return misused("Require", "target")
 	}
-	if v := verifiedOf(r.Context()); v != nil && v.by == m {
+	t, err := target(r)
+	if err != nil {
+		observeInvalid(r, action, t, err)
+		return err
+	}
+	return Policy(r.Context()).Check(action, t)
+}
+
+// observeInvalid has the observers see a question that could not be asked, because its target could not
+// be made. It is an invalid one, so they see an invalid target.
+func observeInvalid(r *http.Request, action permissions.Permission, target permissions.Target, err error) {
+	if !errors.Is(err, permissions.ErrQuestion) {
+		return
+	}
+	if target.Err() == nil {
+		target = permissions.Target{}
+	}
+	Policy(r.Context()).Allowed(action, target)
+}
+
+// misused returns the error for a nil function that should be there to make a decision.
+func misused(where, what string) error {
+	return &Error{
+		Status: http.StatusForbidden, Code: CodeInsufficientScope,
+		Err: errors.New(where + ": the function " + what + " is nil, so nobody may pass"),
+	}
+}
+
+// hasClaims reports whether a request that authenticate has let pass has claims. It always has, except in
+// a report-only middleware, which then has no policy to ask.
+func (m *Middleware) hasClaims(r *http.Request) bool {
+	_, ok := FromContext(r.Context())
+	return ok || !m.reportOnly
+}
+
+// stops answers a request with an error, and reports whether it did. Nil is not an error, and a
+// report-only middleware only logs.
+func (m *Middleware) stops(w http.ResponseWriter, r *http.Request, err error) bool {
+	switch {
+	case err == nil:
+		return false
+	case m.reportOnly:
+		m.log(r, errorOf(err), "request would be refused")
+		return false
+	}
+	m.answer(w, r, err)
+	return true
+}
+
+// authenticate returns the request with the claims of its token in its context. On an error the
+// context has no claims, whatever it had before.
+func (m *Middleware) authenticate(r *http.Request) (*http.Request, error) {
+	token, err := m.tokenOf(r)
+	id := identityOf(r.Context())
+	known := err == nil && id.isFor(m, token)
+	if known && len(m.ceilings) == 0 {
 		return r, nil
 	}
-	token, err := bearer(r.Header)
+	r = r.WithContext(withIdentity(r.Context(), &identity{by: m}))
+	if known { // the ceiling of another request with the same context can differ
+		claims := *id.claims
+		claims.Policy = id.granted
+		return m.admit(r, token, &claims)
+	}
+	start := time.Now()
+	if err == nil {
+		r, err = m.identify(r, token)
+	}
+	for _, observe := range m.verifications {
+		observe(r.Context(), time.Since(start), err)
+	}
+	return r, err
+}
+
+// tokenOf returns the token of a request. It is not empty if there is no error.
+func (m *Middleware) tokenOf(r *http.Request) (string, error) {
+	if m.tokenFrom == nil {
+		return BearerToken(r.Header.Values("Authorization")...)
+	}
+	token, err := m.tokenFrom(r)
+	if err == nil && token == "" {
+		err = ErrNoToken
+	}
+	return token, err
+}
+
+// identify verifies a token and admits the request.
+func (m *Middleware) identify(r *http.Request, token string) (*http.Request, error) {
+	claims, err := m.verifier.VerifyContext(r.Context(), token)
 	if err != nil {
 		return r, err
 	}
-	claims, err := m.verifier.Verify(token)
+	if err := m.check(r.Context(), claims); err != nil {
+		return m.refuse(r, claims), err
+	}
+	return m.admit(r, token, claims)
+}
+
+// admit returns the request with an identity. claims has the policy of the token. admit intersects it
+// with the ceilings.
+func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Claims) (*http.Request, error) {
+	granted := claims.Policy
+	policy, err := m.limited(r, claims)
 	if err != nil {
-		return r, err
+		return m.refuse(r, claims), err
 	}
-	ctx := context.WithValue(r.Context(), contextKey{}, &verified{by: m, claims: claims})
-	if m.observer != nil {
-		claims.Policy = claims.Policy.Observe(func(action permissions.Permission, target permissions.Target, d permissions.Decision) {
-			m.observer(ctx, action, target, d)
-		})
+	ctx := withIdentity(r.Context(), &identity{by: m, token: token, claims: claims, granted: granted})
+	for _, observe := range m.observers {
+		policy = policy.Observe(func(o permissions.Observation) { observe(ctx, o) })
 	}
+	claims.Policy = policy
 	return r.WithContext(ctx), nil
 }
 
-// verified is what a context holds under a contextKey.
-type verified struct {
-	by     *Middleware
-	claims *permissions.Claims
+// refuse returns a request without claims. Its log line names the subject of a genuine token.
+func (m *Middleware) refuse(r *http.Request, claims *usertoken.Claims) *http.Request {
+	return r.WithContext(withIdentity(r.Context(), &identity{by: m, refused: claims}))
 }
 
-type contextKey struct{}
-
-func verifiedOf(ctx context.Context) *verified {
-	v, _ := ctx.Value(contextKey{}).(*verified)
-	return v
-}
-
-// Claims returns the claims of the token that a [Middleware] has verified for the request of
-// this context, and nil if none has. They are shared by all who hold the context: do not
-// change them.
-func Claims(ctx context.Context) *permissions.Claims {
-	if v := verifiedOf(ctx); v != nil {
-		return v.claims
+// check calls the service's checks.
+func (m *Middleware) check(ctx context.Context, claims *usertoken.Claims) error {
+	for _, check := range m.checks {
+		err := check(ctx, claims)
+		var own *Error
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrRevoked), errors.Is(err, usertoken.ErrToken), errors.As(err, &own):
+			return err
+		default:
+			return &Error{Status: http.StatusServiceUnavailable, Err: err}
+		}
 	}
 	return nil
 }
 
-// Policy returns the policy of [Claims]. Where there are none, it is a policy that denies
-// everything. It is never nil.
-func Policy(ctx context.Context) *permissions.Policy {
-	if c := Claims(ctx); c != nil && c.Policy != nil {
-		return c.Policy
+// limited returns the policy of the claims below the service's ceilings.
+func (m *Middleware) limited(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error) {
+	policies := []*permissions.Policy{claims.Policy}
+	for _, ceiling := range m.ceilings {
+		policy, err := ceiling(r, claims)
+		if err != nil {
+			return nil, err
+		}
+		policies = append(policies, policy)
 	}
-	return new(permissions.Policy)
+	return permissions.Intersect(policies...)
 }

@@ -7,22 +7,26 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// AssertAllowed reports whether a policy allows an action on a target. If not, the test fails
-// with the explanation, and goes on.
-func AssertAllowed(t testing.TB, policy *permissions.Policy, action permissions.Permission, target permissions.Target) bool {
+// AssertAllowed reports whether a policy allows an action on a target. If it does not, the test fails
+// with the explanation, and goes on. An invalid question fails, whatever the policy is.
+func AssertAllowed(
+	t testing.TB, policy *permissions.Policy, action permissions.Permission, target permissions.Target,
+) bool {
 	t.Helper()
 	return assert(t, "", policy, action, target, true)
 }
 
-// AssertDenied reports whether a policy denies an action on a target. If not, the test fails
-// with the explanation, and goes on. An invalid question fails too: it is denied whatever the
-// policy says, so a test that asks it tests nothing.
-func AssertDenied(t testing.TB, policy *permissions.Policy, action permissions.Permission, target permissions.Target) bool {
+// AssertDenied reports whether a policy denies an action on a target. If it does not, the test fails
+// with the explanation, and goes on. An invalid question fails too: it is denied whatever the policy
+// says, so a test that asks it tests nothing.
+func AssertDenied(
+	t testing.TB, policy *permissions.Policy, action permissions.Permission, target permissions.Target,
+) bool {
 	t.Helper()
 	return assert(t, "", policy, action, target, false)
 }
 
-// A Case is a question and the answer that a policy must give. See [AssertCases].
+// A Case is a question, and the answer that a policy must give. See [AssertCases].
 type Case struct {
 	Name    string // for the failure; may be empty
 	Action  permissions.Permission
@@ -30,8 +34,8 @@ type Case struct {
 	Allowed bool
 }
 
-// AssertCases asks a policy every question, as [AssertAllowed] and [AssertDenied] do, and
-// reports whether all answers are right. No cases at all fail the test.
+// AssertCases asks a policy every question, as [AssertAllowed] and [AssertDenied] do, and reports
+// whether all answers are right. If there are no cases at all, the test fails.
 func AssertCases(t testing.TB, policy *permissions.Policy, cases []Case) bool {
 	t.Helper()
 	if len(cases) == 0 {
@@ -49,16 +53,20 @@ func AssertCases(t testing.TB, policy *permissions.Policy, cases []Case) bool {
 	return ok
 }
 
-func assert(t testing.TB, name string, policy *permissions.Policy, action permissions.Permission, target permissions.Target, want bool) bool {
+func assert(
+	t testing.TB, name string,
+	policy *permissions.Policy, action permissions.Permission, target permissions.Target, want bool,
+) bool {
 	t.Helper()
 	d := policy.Decide(action, target)
 	switch {
-	case d.Reason == permissions.InvalidQuestion:
-		t.Errorf("%s%s on %v: the question is invalid, whatever the policy: %v", name, action, target, policy.Check(action, target))
+	case d.Reason == permissions.ReasonInvalidQuestion:
+		t.Errorf("%s%q on %v: the question is invalid, whatever the policy is: %v",
+			name, action, target, policy.Check(action, target))
 	case d.Allowed && !want:
-		t.Errorf("%s%s on %v should be denied\n%v", name, action, target, policy.Explain(action, target))
+		t.Errorf("%s%q on %v should be denied\n%v", name, action, target, policy.Explain(action, target))
 	case !d.Allowed && want:
-		t.Errorf("%s%s on %v should be allowed\n%v", name, action, target, policy.Explain(action, target))
+		t.Errorf("%s%q on %v should be allowed\n%v", name, action, target, policy.Explain(action, target))
 	default:
 		return true
 	}

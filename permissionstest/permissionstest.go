@@ -1,17 +1,18 @@
-// Package permissionstest is for the tests of programs that use permissions: tokens that
-// verify, without a key file, and assertions that say why.
+// Package permissionstest helps to test code that uses permissions. It makes tokens that verify, without
+// a key file, tokens that must be refused, and a policy that finds handlers which forget an identifier.
+// Its assertions say why a policy allows or denies.
 //
-//	kit := permissionstest.New(t)
+//	kit := permissionstest.Shared()
 //	server := newServer(kit.Verifier())
 //	readOnly := permissions.MustParse(`{"integration:*": ["settings:read"]}`)
 //
 //	w := httptest.NewRecorder()
-//	server.ServeHTTP(w, kit.Authorize(t, httptest.NewRequest("DELETE", "/credentials/7", nil), "ann", readOnly))
+//	server.ServeHTTP(w, kit.Authorize(t, httptest.NewRequest("DELETE", "/credentials/"+id, nil), "ann", readOnly))
 //	if w.Code != http.StatusForbidden {
 //		t.Errorf("got %d", w.Code)
 //	}
 //
-// What a policy allows is tested without tokens:
+// A policy is tested without tokens:
 //
 //	permissionstest.AssertAllowed(t, readOnly, permissions.SettingsRead, target)
 //	permissionstest.AssertDenied(t, readOnly, permissions.SettingsWrite, target)
@@ -24,91 +25,142 @@ package permissionstest
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 // ProjectID is the project of a Kit's tokens.
 const ProjectID = "test-project"
 
-// A Kit is a signer of tokens and a verifier that accepts them, with a key of their own. Any
-// number of goroutines can share one: make it in a test and use it in its subtests.
+// A Kit has its own key. It signs tokens, and its verifier accepts them and no others. Any number of
+// goroutines can share one. The zero Kit fails every test that asks it for a token.
 type Kit struct {
-	verifier *permissions.Verifier
+	verifier *usertoken.Verifier
 
-	mu     sync.Mutex
-	signer *permissions.Signer // nil once the test is over
+	mu      sync.Mutex
+	keys    *keys // nil after forget
+	problem error // why there are no keys
 }
 
-// keyBits is the least that NewVerifier takes.
+// keys is what a Kit signs with.
+type keys struct {
+	private *rsa.PrivateKey
+	signer  *usertoken.Signer
+}
+
+// keyBits is the least that NewVerifier accepts.
 const keyBits = 2048
 
-// New returns a Kit with a new key, which it forgets when the test and its subtests are
-// over. Making the key takes some 50 milliseconds. The options go to the verifier, and those
-// that are for a signer too to both of them. A wrong option ends the test.
-func New(t testing.TB, opts ...permissions.VerifierOption) *Kit {
+// New returns a Kit with a new key. Making the key takes some tenths of a second: where many tests need a
+// Kit, take [Shared]. The options go to the verifier, and those that are for a signer too go to both. The
+// Kit forgets its key when the test and its subtests are over. A wrong option ends the test t.
+func New(t testing.TB, opts ...usertoken.VerifierOption) *Kit {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	k, err := newKit(opts)
 	if err != nil {
 		t.Fatalf("permissionstest: %v", err)
 	}
-	verifier, err := permissions.NewVerifier(ProjectID, &key.PublicKey, opts...)
-	if err != nil {
-		t.Fatalf("permissionstest: %v", err)
-	}
-	var signing []permissions.SignerOption
-	for _, opt := range opts {
-		if both, ok := opt.(permissions.SignerOption); ok {
-			signing = append(signing, both)
-		}
-	}
-	signer, err := permissions.NewSigner(ProjectID, key, signing...)
-	if err != nil {
-		t.Fatalf("permissionstest: %v", err)
-	}
-	k := &Kit{verifier: verifier, signer: signer}
-	t.Cleanup(func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.signer = nil
-	})
+	t.Cleanup(k.forget)
 	return k
 }
 
-// Verifier returns the verifier, which accepts the tokens of this Kit and no others.
-func (k *Kit) Verifier() *permissions.Verifier { return k.verifier }
+// Shared returns the Kit that all tests of a test binary share, so that its key is made once. It has no
+// options. It never forgets its key.
+func Shared() *Kit { return shared() }
 
-// Token returns a token for a subject with a policy, valid for an hour from now on. With
-// [permissions.Unrestricted] the token has no permissions claim. What
-// [permissions.Signer.Sign] refuses, such as an empty subject or a nil policy, ends the test
-// t, and so does a Kit whose own test is over.
-func (k *Kit) Token(t testing.TB, subject string, policy *permissions.Policy) string {
+// shared makes the Kit on its first call.
+var shared = sync.OnceValue(func() *Kit {
+	k, err := newKit(nil)
+	if err != nil {
+		return &Kit{problem: err}
+	}
+	return k
+})
+
+func newKit(opts []usertoken.VerifierOption) (*Kit, error) {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := usertoken.NewVerifier(ProjectID, &private.PublicKey, opts...)
+	if err != nil {
+		return nil, err
+	}
+	var signing []usertoken.SignerOption
+	for _, opt := range opts {
+		if both, ok := opt.(usertoken.SignerOption); ok {
+			signing = append(signing, both)
+		}
+	}
+	signer, err := usertoken.NewSigner(ProjectID, private, signing...)
+	if err != nil {
+		return nil, err
+	}
+	return &Kit{verifier: verifier, keys: &keys{private, signer}}, nil
+}
+
+func (k *Kit) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys, k.problem = nil, errors.New("the test of this Kit is over, and its key is forgotten")
+}
+
+// take returns the keys. A Kit without keys ends the test t.
+func (k *Kit) take(t testing.TB) *keys {
 	t.Helper()
 	k.mu.Lock()
-	signer := k.signer
+	keys, problem := k.keys, k.problem
 	k.mu.Unlock()
-	if signer == nil {
-		t.Fatalf("permissionstest: the test of this Kit is over, and its key forgotten")
+	if keys == nil && problem == nil {
+		problem = errors.New("this is the zero Kit; New makes one")
 	}
-	sign := signer.Sign
+	if problem != nil {
+		t.Fatalf("permissionstest: %v", problem)
+	}
+	return keys
+}
+
+// Verifier returns the verifier. It accepts the tokens of this Kit and no others. The zero Kit returns
+// nil, which accepts no token.
+func (k *Kit) Verifier() *usertoken.Verifier { return k.verifier }
+
+// Token returns a token for a subject with a policy, valid for an hour from now on. With
+// [permissions.Unrestricted] the token has no permissions claim, so it allows everything. Options add
+// what else a token may have: [usertoken.WithClaims] other claims, [usertoken.WithTokenID] a jti.
+//
+// What [usertoken.Signer.Sign] refuses, such as an empty subject or a nil policy, ends the test t.
+func (k *Kit) Token(t testing.TB, subject string, policy *permissions.Policy, opts ...usertoken.SignOption) string {
+	t.Helper()
+	return k.take(t).token(t, subject, policy, opts)
+}
+
+func (k *keys) token(
+	t testing.TB, subject string, policy *permissions.Policy, opts []usertoken.SignOption,
+) (token string) {
+	t.Helper()
+	var err error
 	if policy.IsUnrestricted() {
-		sign = func(subject string, _ *permissions.Policy) (string, error) { return signer.SignUnrestricted(subject) }
+		token, err = k.signer.SignUnrestricted(subject, opts...)
+	} else {
+		token, err = k.signer.Sign(subject, policy, opts...)
 	}
-	token, err := sign(subject, policy)
 	if err != nil {
 		t.Fatalf("permissionstest: %v", err)
 	}
 	return token
 }
 
-// Authorize gives a request the token that [Kit.Token] returns, in place of any that it had,
-// and returns it. The request may be one for a server, of [net/http/httptest.NewRequest], or
-// for a client.
-func (k *Kit) Authorize(t testing.TB, r *http.Request, subject string, policy *permissions.Policy) *http.Request {
+// Authorize gives a request the token that [Kit.Token] returns, in place of any that it had, and returns
+// the request. It may be a request for a server, of [net/http/httptest.NewRequest], or one for a client.
+func (k *Kit) Authorize(
+	t testing.TB, r *http.Request, subject string, policy *permissions.Policy, opts ...usertoken.SignOption,
+) *http.Request {
 	t.Helper()
-	r.Header.Set("Authorization", "Bearer "+k.Token(t, subject, policy))
+	r.Header.Set("Authorization", "Bearer "+k.Token(t, subject, policy, opts...))
 	return r
 }

@@ -1,11 +1,8 @@
 package permissionstest_test
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,45 +11,17 @@ import (
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/permissionstest"
+	"github.com/connectperms/permissions/usertoken"
 )
-
-// fakeTB is a test whose failures are looked at. What it does not have panics.
-type fakeTB struct {
-	testing.TB
-	failures []string
-	cleanups []func()
-}
-
-var errFatal = errors.New("the fake test ended")
-
-func (f *fakeTB) Helper()                {}
-func (f *fakeTB) Cleanup(cleanup func()) { f.cleanups = append(f.cleanups, cleanup) }
-func (f *fakeTB) Errorf(format string, args ...any) {
-	f.failures = append(f.failures, fmt.Sprintf(format, args...))
-}
-func (f *fakeTB) Fatalf(format string, args ...any) { f.Errorf(format, args...); panic(errFatal) }
-
-// run runs a fake test to its end.
-func (f *fakeTB) run(test func()) {
-	defer func() {
-		if r := recover(); r != nil && r != any(errFatal) {
-			panic(r)
-		}
-		for _, cleanup := range slices.Backward(f.cleanups) {
-			cleanup()
-		}
-	}()
-	test()
-}
 
 var (
 	readOnly = permissions.MustParse(`{"integration:*": ["settings:read"], "integration:slack": false}`)
-	jira     = permissions.Target{Integration: "jira"}
-	slack    = permissions.Target{Integration: "slack"}
+	jira     = permissions.Integration("jira")
+	slack    = permissions.Integration("slack")
 )
 
-func TestKit(t *testing.T) {
-	kit := permissionstest.New(t)
+func TestKitTokenHasThePolicy(t *testing.T) {
+	kit := permissionstest.Shared()
 	for name, policy := range map[string]*permissions.Policy{
 		"some":         readOnly,
 		"everything":   permissions.MustParse(`{"integration:*": true}`),
@@ -64,27 +33,58 @@ func TestKit(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ann", claims.Subject)
 			require.Equal(t, policy.IsUnrestricted(), claims.Policy.IsUnrestricted())
-			for _, target := range []permissions.Target{{}, jira, slack} {
-				require.Equal(t, policy.Permissions(target).String(), claims.Policy.Permissions(target).String())
+			for _, target := range []permissions.Target{permissions.User(), jira, slack} {
+				require.True(t, policy.Permissions(target).Equal(claims.Policy.Permissions(target)), target)
 			}
 		})
 	}
 }
 
-// A token is worth nothing to another Kit.
-func TestKitsDiffer(t *testing.T) {
-	_, err := permissionstest.New(t).Verifier().Verify(permissionstest.New(t).Token(t, "ann", readOnly))
+func TestKitTokenHasOtherClaims(t *testing.T) {
+	kit := permissionstest.Shared()
+	options := []usertoken.SignOption{
+		usertoken.WithTokenID("7"), usertoken.WithClaims(map[string]string{"tenant": "acme"}),
+	}
+	for name, token := range map[string]string{
+		"policy":       kit.Token(t, "ann", readOnly, options...),
+		"unrestricted": kit.Token(t, "ann", permissions.Unrestricted(), options...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims, err := kit.Verifier().Verify(token)
+			require.NoError(t, err)
+			require.Equal(t, "7", claims.ID)
+			var own struct{ Tenant string }
+			require.NoError(t, claims.Decode(&own))
+			require.Equal(t, "acme", own.Tenant)
+		})
+	}
+}
+
+func TestKitsRefuseEachOthersTokens(t *testing.T) {
+	kit := permissionstest.New(t)
+	_, err := kit.Verifier().Verify(permissionstest.Shared().Token(t, "ann", readOnly))
+	require.ErrorIs(t, err, jwt.ErrTokenSignatureInvalid)
+	_, err = permissionstest.Shared().Verifier().Verify(kit.Token(t, "ann", readOnly))
 	require.ErrorIs(t, err, jwt.ErrTokenSignatureInvalid)
 }
 
-func TestKitOptions(t *testing.T) {
+func TestSharedIsOneKit(t *testing.T) {
+	require.Same(t, permissionstest.Shared(), permissionstest.Shared())
+	var tb fakeTB
+	tb.run(func() { permissionstest.Shared().Token(&tb, "ann", readOnly) })
+	require.Empty(t, tb.failures)
+	permissionstest.Shared().Token(t, "ann", readOnly) // the end of the fake test has not ended it
+}
+
+func TestKitOptionsGoToVerifierAndSigner(t *testing.T) {
 	now := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
 	kit := permissionstest.New(t,
-		permissions.WithClock(func() time.Time { return now }),
-		permissions.WithAudience("paragon.example.com/p"),
-		permissions.WithPermissions("reports:read"),
-		permissions.RequireClaim())
-	token := kit.Token(t, "ann", permissions.MustParse(`{"integration:*": ["reports:read"]}`, permissions.WithPermissions("reports:read")))
+		usertoken.WithClock(func() time.Time { return now }),
+		usertoken.WithAudience("paragon.example.com/p"),
+		usertoken.WithClaimOptions(permissions.WithPermissions("reports:read")),
+		usertoken.RequireClaim())
+	reports := permissions.WithPermissions("reports:read")
+	token := kit.Token(t, "ann", permissions.MustParse(`{"integration:*": ["reports:read"]}`, reports))
 	claims, err := kit.Verifier().Verify(token)
 	require.NoError(t, err)
 	require.Equal(t, jwt.ClaimStrings{"paragon.example.com/p"}, claims.Audience)
@@ -98,26 +98,45 @@ func TestKitOptions(t *testing.T) {
 	require.ErrorIs(t, err, jwt.ErrTokenExpired)
 }
 
-func TestKitFailures(t *testing.T) {
-	var tb fakeTB
-	tb.run(func() { permissionstest.New(&tb, permissions.WithClock(nil)) })
-	require.Equal(t, []string{"permissionstest: permissions: WithClock: the function is nil"}, tb.failures)
-
-	kit := permissionstest.New(t)
-	for name, sign := range map[string]func(tb testing.TB) string{
-		"subject": func(tb testing.TB) string { return kit.Token(tb, "", readOnly) },
-		"policy":  func(tb testing.TB) string { return kit.Token(tb, "ann", nil) },
-		"neither": func(tb testing.TB) string { return kit.Token(tb, "", permissions.Unrestricted()) },
+func TestKitFailsTheTest(t *testing.T) {
+	kit := permissionstest.Shared()
+	for _, c := range []struct {
+		name string
+		test func(tb testing.TB)
+		want string
+	}{
+		{"wrong option", func(tb testing.TB) { permissionstest.New(tb, usertoken.WithClock(nil)) },
+			"permissionstest: usertoken: WithClock: the function is nil"},
+		{"no subject", func(tb testing.TB) { kit.Token(tb, "", readOnly) },
+			"permissionstest: usertoken: token not signed: the subject is empty"},
+		{"no subject, unrestricted", func(tb testing.TB) { kit.Token(tb, "", permissions.Unrestricted()) },
+			"permissionstest: usertoken: token not signed: the subject is empty"},
+		{"no policy", func(tb testing.TB) { kit.Token(tb, "ann", nil) },
+			"permissionstest: usertoken: token not signed: the policy is nil or zero"},
+		{"no subject for a bad token",
+			func(tb testing.TB) { kit.BadToken(tb, permissionstest.FlawExpired, "", readOnly) },
+			"permissionstest: usertoken: token not signed: the subject is empty"},
+		{"unknown flaw", func(tb testing.TB) { kit.BadToken(tb, "beauty", "ann", readOnly) },
+			`permissionstest: there is no flaw "beauty"`},
+		{"zero Kit", func(tb testing.TB) { new(permissionstest.Kit).Token(tb, "ann", readOnly) },
+			"permissionstest: this is the zero Kit; New makes one"},
+		{"zero Kit, bad token", func(tb testing.TB) {
+			new(permissionstest.Kit).BadToken(tb, permissionstest.FlawExpired, "ann", readOnly)
+		}, "permissionstest: this is the zero Kit; New makes one"},
 	} {
-		tb = fakeTB{}
-		tb.run(func() { sign(&tb) })
-		require.Len(t, tb.failures, 1, name)
-		require.Contains(t, tb.failures[0], "permissionstest: permissions: token refused: ", name)
+		t.Run(c.name, func(t *testing.T) {
+			var tb fakeTB
+			tb.run(func() { c.test(&tb) })
+			require.Len(t, tb.failures, 1)
+			require.Contains(t, tb.failures[0], c.want)
+		})
 	}
+	_, err := new(permissionstest.Kit).Verifier().Verify(kit.Token(t, "ann", readOnly))
+	require.ErrorIs(t, err, jwt.ErrTokenUnverifiable)
 }
 
 // The key is gone with the test that made it, and the tokens can still be verified.
-func TestKitForgets(t *testing.T) {
+func TestKitForgetsItsKey(t *testing.T) {
 	var over fakeTB
 	var kit *permissionstest.Kit
 	var token string
@@ -126,72 +145,180 @@ func TestKitForgets(t *testing.T) {
 		token = kit.Token(&over, "ann", readOnly)
 	})
 	require.Empty(t, over.failures)
-	for name, policy := range map[string]*permissions.Policy{"policy": readOnly, "unrestricted": permissions.Unrestricted()} {
-		var tb fakeTB
-		tb.run(func() { kit.Token(&tb, "ann", policy) })
-		require.Equal(t, []string{"permissionstest: the test of this Kit is over, and its key forgotten"}, tb.failures, name)
+	for name, test := range map[string]func(testing.TB){
+		"token":     func(tb testing.TB) { kit.Token(tb, "ann", readOnly) },
+		"bad token": func(tb testing.TB) { kit.BadToken(tb, permissionstest.FlawExpired, "ann", readOnly) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tb fakeTB
+			tb.run(func() { test(&tb) })
+			const want = "permissionstest: the test of this Kit is over, and its key is forgotten"
+			require.Equal(t, []string{want}, tb.failures)
+		})
 	}
 	_, err := kit.Verifier().Verify(token)
 	require.NoError(t, err)
 }
 
 func TestAuthorize(t *testing.T) {
-	kit := permissionstest.New(t)
+	kit := permissionstest.Shared()
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Add("Authorization", "Basic YW5uOnNlY3JldA==")
 	r.Header.Add("Authorization", "Bearer other")
-	require.Same(t, r, kit.Authorize(t, r, "ann", readOnly))
+	require.Same(t, r, kit.Authorize(t, r, "ann", readOnly, usertoken.WithTokenID("7")))
 	values := r.Header.Values("Authorization")
 	require.Len(t, values, 1)
 	claims, err := kit.Verifier().Verify(values[0][len("Bearer "):])
 	require.NoError(t, err)
 	require.Equal(t, "ann", claims.Subject)
+	require.Equal(t, "7", claims.ID)
 
-	// A request for a client does too.
-	r, err = http.NewRequest("GET", "http://localhost/", nil)
-	require.NoError(t, err)
-	require.Len(t, kit.Authorize(t, r, "ann", readOnly).Header.Values("Authorization"), 1)
+	t.Run("request of a client", func(t *testing.T) {
+		r, err := http.NewRequest("GET", "http://localhost/", nil)
+		require.NoError(t, err)
+		require.Len(t, kit.Authorize(t, r, "ann", readOnly).Header.Values("Authorization"), 1)
+	})
+}
+
+// Each flaw is refused for itself, whatever the options of the verifier and whatever the policy.
+func TestBadToken(t *testing.T) {
+	wants := map[permissionstest.Flaw]struct {
+		kind  error
+		field string
+	}{
+		permissionstest.FlawMalformed:   {jwt.ErrTokenMalformed, "token"},
+		permissionstest.FlawSignature:   {jwt.ErrTokenSignatureInvalid, "signature"},
+		permissionstest.FlawAlgorithm:   {jwt.ErrTokenUnverifiable, "alg"},
+		permissionstest.FlawExpired:     {jwt.ErrTokenExpired, "exp"},
+		permissionstest.FlawNotYetValid: {jwt.ErrTokenNotValidYet, "nbf"},
+		permissionstest.FlawAudience:    {jwt.ErrTokenInvalidAudience, "aud"},
+		permissionstest.FlawSubject:     {jwt.ErrTokenRequiredClaimMissing, "sub"},
+		permissionstest.FlawNearMiss:    {jwt.ErrTokenMalformed, "urn:useparagon:connect:permission"},
+		permissionstest.FlawNullClaim:   {jwt.ErrTokenMalformed, permissions.ClaimName},
+	}
+	require.Len(t, permissionstest.Flaws(), len(wants))
+	kits := map[string]*permissionstest.Kit{
+		"shared": permissionstest.Shared(),
+		"lenient": permissionstest.New(t, usertoken.AllowMissingAudience(), usertoken.WithLeeway(5*time.Minute),
+			usertoken.WithIssuer("https://issuer.example.com"), usertoken.WithType("at+jwt"),
+			usertoken.WithClaimOptions(permissions.AcceptStringClaim(), permissions.IgnoreUnknownPermissions())),
+		"another time": permissionstest.New(t, usertoken.WithClock(func() time.Time {
+			return time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
+		})),
+	}
+	policies := map[string]*permissions.Policy{"policy": readOnly, "unrestricted": permissions.Unrestricted()}
+	for kitName, kit := range kits {
+		for policyName, policy := range policies {
+			_, err := kit.Verifier().Verify(kit.Token(t, "ann", policy))
+			require.NoError(t, err)
+			for _, flaw := range permissionstest.Flaws() {
+				t.Run(kitName+"/"+policyName+"/"+string(flaw), func(t *testing.T) {
+					_, err := kit.Verifier().Verify(kit.BadToken(t, flaw, "ann", policy))
+					require.ErrorIs(t, err, usertoken.ErrToken)
+					require.ErrorIs(t, err, wants[flaw].kind)
+					var refused *usertoken.TokenError
+					require.ErrorAs(t, err, &refused)
+					require.Equal(t, wants[flaw].field, refused.Field)
+				})
+			}
+		}
+	}
+}
+
+const (
+	someID    = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+	anotherID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+)
+
+// The probe policy allows an action exactly if every identifier of what it acts on is known or absent.
+func TestProbe(t *testing.T) {
+	known := []permissions.Identifier{permissions.ID(someID), permissions.ExternalID("acme")}
+	absent := []permissions.Identifier{permissions.NoID(), permissions.NoExternalID()}
+	credential := slack.Credential(known...)
+	for _, c := range []struct {
+		name    string
+		action  permissions.Permission
+		target  permissions.Target
+		unknown permissions.Identifiers
+	}{
+		{"user", permissions.Events, permissions.User(), 0},
+		{"integration that is acted on itself", permissions.Events, slack, 0},
+		{"credential", permissions.ProxyAPI, credential, 0},
+		{"credential without an external ID", permissions.ProxyAPI,
+			slack.Credential(permissions.ID(someID), permissions.NoExternalID()), 0},
+		{"new credential", permissions.CredentialWrite, slack.Credential(absent...), 0},
+		{"configuration", permissions.SettingsRead, credential.Configuration(known...), 0},
+		{"new configuration", permissions.ConfigWrite, credential.Configuration(absent...), 0},
+
+		{"no credential external ID", permissions.ProxyAPI, slack.Credential(known[0]),
+			permissions.CredentialExternalID},
+		{"no credential ID", permissions.ProxyAPI, slack.Credential(known[1]), permissions.CredentialID},
+		{"no configuration external ID", permissions.SettingsRead, credential.Configuration(permissions.ID(anotherID)),
+			permissions.ConfigurationExternalID},
+		{"no configuration ID", permissions.SettingsRead, credential.Configuration(permissions.ExternalID("beta")),
+			permissions.ConfigurationID},
+		{"no external ID above a configuration", permissions.SettingsRead,
+			slack.Credential(known[0]).Configuration(known...), permissions.CredentialExternalID},
+		{"no ID above a configuration", permissions.SettingsRead,
+			slack.Credential(known[1]).Configuration(known...), permissions.CredentialID},
+		{"new credential that the handler does not describe", permissions.CredentialWrite, slack,
+			permissions.CredentialExternalID},
+		{"new configuration that the handler does not describe", permissions.ConfigWrite, credential,
+			permissions.ConfigurationExternalID},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := permissionstest.Probe().Decide(c.action, c.target)
+			if c.unknown == 0 {
+				require.True(t, d.Allowed, d)
+				return
+			}
+			require.Equal(t, permissions.ReasonUndetermined, d.Reason)
+			require.Equal(t, c.unknown, d.Unknown)
+		})
+	}
+	t.Run("credential that the handler does not name", func(t *testing.T) {
+		d := permissionstest.Probe().Decide(permissions.ProxyAPI, slack)
+		require.Equal(t, permissions.ReasonUndetermined, d.Reason)
+	})
 }
 
 func TestAssert(t *testing.T) {
+	explained := func(target permissions.Target) string {
+		return "\n" + readOnly.Explain(permissions.SettingsRead, target).String()
+	}
+	invalid := slack.Configuration()
 	for _, c := range []struct {
 		name   string
 		assert func(testing.TB) bool
-		want   []string // of the only failure; nil if there is none
-
-		explained func() permissions.Explanation // that the failure has
+		want   []string // in the only failure; nil if there is none
 	}{
 		{"allowed", func(tb testing.TB) bool {
 			return permissionstest.AssertAllowed(tb, readOnly, permissions.SettingsRead, jira)
-		}, nil, nil},
+		}, nil},
 		{"denied", func(tb testing.TB) bool {
 			return permissionstest.AssertDenied(tb, readOnly, permissions.SettingsRead, slack)
-		}, nil, nil},
-		{"denied for want of a policy", func(tb testing.TB) bool {
+		}, nil},
+		{"denied because there is no policy", func(tb testing.TB) bool {
 			return permissionstest.AssertDenied(tb, nil, permissions.SettingsRead, slack)
-		}, nil, nil},
+		}, nil},
 		{"not allowed", func(tb testing.TB) bool {
 			return permissionstest.AssertAllowed(tb, readOnly, permissions.SettingsRead, slack)
-		}, []string{`settings:read on integration "slack" should be allowed` + "\n", "integration:slack", "none"}, func() permissions.Explanation {
-			return readOnly.Explain(permissions.SettingsRead, slack)
-		}},
+		}, []string{`"settings:read" on integration "slack" should be allowed`, explained(slack)}},
 		{"not denied", func(tb testing.TB) bool {
 			return permissionstest.AssertDenied(tb, readOnly, permissions.SettingsRead, jira)
-		}, []string{`settings:read on integration "jira" should be denied` + "\n", "integration:*", "settings:read"}, func() permissions.Explanation {
-			return readOnly.Explain(permissions.SettingsRead, jira)
-		}},
+		}, []string{`"settings:read" on integration "jira" should be denied`, explained(jira)}},
 		{"no policy", func(tb testing.TB) bool {
 			return permissionstest.AssertAllowed(tb, nil, permissions.SettingsRead, jira)
-		}, []string{"should be allowed\n", "no policy"}, nil},
-		{"invalid, allowed", func(tb testing.TB) bool {
-			return permissionstest.AssertAllowed(tb, permissions.Unrestricted(), permissions.SettingsRead, permissions.Target{CredentialID: "7"})
-		}, []string{`settings:read on credential ID "7": the question is invalid, whatever the policy: permissions: invalid question: Integration is empty`}, nil},
-		{"invalid, denied", func(tb testing.TB) bool {
-			return permissionstest.AssertDenied(tb, readOnly, permissions.SettingsRead, permissions.Target{CredentialID: "7"})
-		}, []string{`settings:read on credential ID "7": the question is invalid, whatever the policy: permissions: invalid question: Integration is empty`}, nil},
+		}, []string{"should be allowed\n", "no policy"}},
+		{"invalid target, allowed", func(tb testing.TB) bool {
+			return permissionstest.AssertAllowed(tb, permissions.Unrestricted(), permissions.SettingsRead, invalid)
+		}, []string{"the question is invalid, whatever the policy is: ", invalid.Err().Error()}},
+		{"invalid target, denied", func(tb testing.TB) bool {
+			return permissionstest.AssertDenied(tb, readOnly, permissions.SettingsRead, invalid)
+		}, []string{"the question is invalid, whatever the policy is: ", invalid.Err().Error()}},
 		{"invalid action", func(tb testing.TB) bool {
 			return permissionstest.AssertDenied(tb, nil, "", jira)
-		}, []string{"the question is invalid", "action is empty"}, nil},
+		}, []string{`"" on integration "jira": the question is invalid`, "action is empty"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var tb fakeTB
@@ -201,9 +328,6 @@ func TestAssert(t *testing.T) {
 				return
 			}
 			require.Len(t, tb.failures, 1)
-			if c.explained != nil {
-				require.Contains(t, tb.failures[0], "\n"+c.explained().String())
-			}
 			for _, want := range c.want {
 				require.Contains(t, tb.failures[0], want)
 			}
@@ -212,27 +336,31 @@ func TestAssert(t *testing.T) {
 }
 
 func TestAssertCases(t *testing.T) {
-	var tb fakeTB
-	require.True(t, permissionstest.AssertCases(&tb, readOnly, []permissionstest.Case{
-		{"read", permissions.SettingsRead, jira, true},
-		{"write", permissions.SettingsWrite, jira, false},
-	}))
-	require.Empty(t, tb.failures)
-
-	// Every case is asked, whatever became of those before it.
-	require.False(t, permissionstest.AssertCases(&tb, readOnly, []permissionstest.Case{
-		{"write", permissions.SettingsWrite, jira, true},
-		{"", permissions.SettingsRead, jira, false},
-		{"read", permissions.SettingsRead, jira, true},
-		{"invalid", "", jira, false},
-		{"read again", permissions.SettingsRead, jira, true},
-	}))
-	require.Len(t, tb.failures, 3)
-	require.Contains(t, tb.failures[0], `case 0, write: settings:write on integration "jira" should be allowed`)
-	require.Contains(t, tb.failures[1], `case 1: settings:read on integration "jira" should be denied`)
-	require.Contains(t, tb.failures[2], `case 3, invalid: `)
-
-	tb = fakeTB{}
-	require.False(t, permissionstest.AssertCases(&tb, readOnly, nil))
-	require.Equal(t, []string{"permissionstest: there are no cases"}, tb.failures)
+	t.Run("all right", func(t *testing.T) {
+		var tb fakeTB
+		require.True(t, permissionstest.AssertCases(&tb, readOnly, []permissionstest.Case{
+			{"read", permissions.SettingsRead, jira, true},
+			{"write", permissions.SettingsWrite, jira, false},
+		}))
+		require.Empty(t, tb.failures)
+	})
+	t.Run("each case is asked", func(t *testing.T) {
+		var tb fakeTB
+		require.False(t, permissionstest.AssertCases(&tb, readOnly, []permissionstest.Case{
+			{"write", permissions.SettingsWrite, jira, true},
+			{"", permissions.SettingsRead, jira, false},
+			{"read", permissions.SettingsRead, jira, true},
+			{"invalid", "", jira, false},
+			{"read again", permissions.SettingsRead, jira, true},
+		}))
+		require.Len(t, tb.failures, 3)
+		require.Contains(t, tb.failures[0], `case 0, write: "settings:write" on integration "jira" should be allowed`)
+		require.Contains(t, tb.failures[1], `case 1: "settings:read" on integration "jira" should be denied`)
+		require.Contains(t, tb.failures[2], `case 3, invalid: `)
+	})
+	t.Run("no cases", func(t *testing.T) {
+		var tb fakeTB
+		require.False(t, permissionstest.AssertCases(&tb, readOnly, nil))
+		require.Equal(t, []string{"permissionstest: there are no cases"}, tb.failures)
+	})
 }

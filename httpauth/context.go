@@ -1,0 +1,79 @@
+package httpauth
+
+import (
+	"context"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
+)
+
+// An identity is what a context knows of the caller. It is not modified.
+type identity struct {
+	by     *Middleware       // answers errors; nil for none
+	token  string            // the token that by verified; "" if none
+	claims *usertoken.Claims // nil if there are none
+
+	granted *permissions.Policy // the policy of the token, without ceilings and observers
+	refused *usertoken.Claims   // of a genuine token that was refused all the same, for the log
+}
+
+// isFor reports whether id has the claims of a token that m verified, and the claims still hold.
+func (id *identity) isFor(m *Middleware, token string) bool {
+	return id.by == m && id.claims != nil && id.token == token && id.claims.Valid() == nil
+}
+
+type identityKey struct{}
+
+func withIdentity(ctx context.Context, id *identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, id)
+}
+
+// identityOf returns the identity in a context. It is never nil.
+func identityOf(ctx context.Context) *identity {
+	if id, ok := ctx.Value(identityKey{}).(*identity); ok {
+		return id
+	}
+	return new(identity)
+}
+
+// NewContext returns a context with claims, for [FromContext], [Claims] and [Policy]. It is for
+// transports other than net/http, whose own code has verified the token. The claims replace those
+// that ctx has. With nil there are none.
+//
+// A [Middleware] does not trust such claims: it verifies the token of its request.
+func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
+	return withIdentity(ctx, &identity{by: identityOf(ctx).by, claims: claims})
+}
+
+// FromContext returns the claims in a context, and whether there are any. Without any, the claims are
+// the zero Claims: never nil, without a subject, and without a policy, so that they deny everything.
+//
+// All who have the context share the claims, so do not change them. Code that keeps them longer than a
+// request lasts, such as a stream, asks [usertoken.Claims.Valid] whether they still hold.
+func FromContext(ctx context.Context) (claims *usertoken.Claims, ok bool) {
+	if claims := identityOf(ctx).claims; claims != nil {
+		return claims, true
+	}
+	return new(usertoken.Claims), false
+}
+
+// Claims is [FromContext] for a handler that a [Middleware] protects, where there are always claims.
+// Elsewhere it returns the zero Claims, which deny everything. It never returns nil.
+func Claims(ctx context.Context) *usertoken.Claims {
+	claims, _ := FromContext(ctx)
+	return claims
+}
+
+// Policy returns the policy of the claims in a context, with the ceilings and the observers of the
+// [Middleware]. Where there are no claims, it returns a policy that denies everything. It is never
+// nil.
+//
+// To ask less than the token allows, for one question, intersect it. That keeps the observers:
+//
+//	policy, err := permissions.Intersect(httpauth.Policy(ctx), readOnly)
+func Policy(ctx context.Context) *permissions.Policy {
+	if policy := Claims(ctx).Policy; policy != nil {
+		return policy
+	}
+	return new(permissions.Policy)
+}

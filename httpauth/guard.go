@@ -1,0 +1,76 @@
+package httpauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/connectperms/permissions"
+)
+
+// ErrNotFound says that what a request is about does not exist, or may not be seen. It is answered with
+// 404. Let the load function of [Guard] return it.
+var ErrNotFound = errors.New("not found")
+
+// Guard returns a handler for requests that work on an object, such as a row of a database. It verifies
+// the token as [Middleware.Wrap] does. Then load finds the object that the request names, and returns it
+// with its target. If the policy allows the action on that target, next gets the object that load
+// returned. So nothing is loaded twice, and what is used is what was checked.
+//
+// Load gives the target every identifier that the object has, and says that one is absent where the
+// object has none. It can use [FromContext], such as to find only what belongs to the subject.
+//
+//	httpauth.Guard(auth, permissions.CredentialWrite,
+//		func(r *http.Request) (permissions.Target, credential, error) {
+//			row, err := store.credential(r.Context(), httpauth.Claims(r.Context()).Subject, r.PathValue("id"))
+//			if errors.Is(err, sql.ErrNoRows) {
+//				err = httpauth.ErrNotFound
+//			}
+//			if err != nil {
+//				return permissions.Target{}, row, err
+//			}
+//			return permissions.Integration(row.Integration).Credential(permissions.ID(row.ID),
+//				permissions.ExternalIDOrNone(row.ExternalID.String, row.ExternalID.Valid)), row, nil
+//		}, disconnect)
+//
+// A denial is answered with 403 if the caller may see the object ([permissions.Policy.Visible]), and
+// otherwise with 404. An [ErrNotFound] of load is answered with 404 too. The two answers are the same to
+// the last byte, so nobody learns from them that something exists which they may not see. Only the log
+// tells them apart. A target that is invalid cannot be seen, so it is 404. Any other error of load is
+// answered as [WriteError] does. An action that the policy does not know, and a nil load or next, let
+// nobody pass, with 403 or 404.
+//
+// A report-only middleware lets a denied request pass. But it answers an error of load, because there is
+// no object for next then.
+func Guard[T any](
+	m *Middleware,
+	action permissions.Permission,
+	load func(*http.Request) (permissions.Target, T, error),
+	next func(http.ResponseWriter, *http.Request, T),
+) http.Handler {
+	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if load == nil || next == nil {
+			m.answer(w, r, misused("Guard", "load or next"))
+			return
+		}
+		target, object, err := load(r)
+		if err != nil {
+			observeInvalid(r, action, target, err)
+			m.answer(w, r, err)
+			return
+		}
+		if m.hasClaims(r) && m.stops(w, r, guard(r, action, target)) {
+			return
+		}
+		next(w, r, object)
+	}))
+}
+
+func guard(r *http.Request, action permissions.Permission, target permissions.Target) error {
+	policy := Policy(r.Context())
+	err := policy.Check(action, target)
+	if err != nil && !policy.Visible(target) {
+		return fmt.Errorf("%w that may be seen: %w", ErrNotFound, err)
+	}
+	return err
+}
