@@ -2,68 +2,74 @@ package analyze
 
 import "github.com/connectperms/permissions"
 
-// Covers reports whether outer allows all that inner allows. If it does not, it returns a
-// question that inner allows and outer denies, as its policies answer it.
+// Covers reports whether outer allows all that inner allows. If it does not, Covers returns a question that
+// inner allows and outer denies.
 //
-// Beware: nothing is known of which ID and which external ID belong to one object. An inner
-// policy that allows an ID is not covered by an outer one that denies an external ID there,
-// because the object may have both. Name it as the other policy does.
+// Beware: policies do not say which ID and which external ID belong to one object. An inner policy that
+// allows an ID is not covered by an outer one that denies an external ID there, because the object may
+// have both. Name it as the other policy does.
 //
-// Nil and zero policies are covered by every policy, and an unrestricted one covers every
-// policy. An intersection is covered as exactly as any other.
+// Nil and zero policies are covered by every policy. An unrestricted policy covers every policy that
+// declares no more permissions than it does. An intersection is covered as exactly as any other policy.
 func Covers(outer, inner *permissions.Policy) (ok bool, counterexample Question) {
-	u, claims := newUniverse(outer, inner)
-	s := search{universe: u, outer: outer.Observe(nil), inner: inner.Observe(nil), all: claims[1]}
-	every := actions{^uint64(0), ^uint64(0)}
-	for _, c := range claims[0] {
-		if q, found := s.violation(c, claims[1], cell{}, every); found {
-			return false, q
+	s, lists := newSpace(outer, inner)
+	return s.covers(lists[0], lists[1])
+}
+
+// Equal reports whether two policies give the same answer to every question. If they do not, Equal returns
+// a question that one of them allows and the other one denies. By which rule they answer does not matter.
+func Equal(a, b *permissions.Policy) (ok bool, counterexample Question) {
+	s, lists := newSpace(a, b)
+	if ok, counterexample = s.covers(lists[0], lists[1]); !ok {
+		return false, counterexample
+	}
+	return s.covers(lists[1], lists[0])
+}
+
+func (s *space) covers(outer, inner []*list) (ok bool, counterexample Question) {
+	for upper := range s.order {
+		for _, v := range s.views(s.places[upper]) {
+			if s.decider(s.places[upper].at(v.level), ^ranks(0), nil) != upper {
+				continue
+			}
+			if q, found := s.violation(outer, inner, upper, v); found {
+				return false, q
+			}
 		}
 	}
 	return true, Question{}
 }
 
-// Equal reports whether two policies give the same answer to every question. If they do
-// not, it returns a question that one of them allows and the other denies. Why they answer
-// so, by which rule, does not matter.
-func Equal(a, b *permissions.Policy) (ok bool, counterexample Question) {
-	if ok, counterexample = Covers(a, b); !ok {
-		return false, counterexample
+// violation returns a question that all of inner grant and one of outer does not, among those for which
+// a rule is the upper rule.
+func (s *space) violation(outer, inner []*list, upper int32, v view) (Question, bool) {
+	granted := v.actions
+	for _, l := range inner {
+		can, _ := s.answers(l, upper, v.level)
+		granted = granted.and(can)
 	}
-	return Covers(b, a)
-}
-
-// A search looks for a violation.
-type search struct {
-	*universe
-	outer, inner *permissions.Policy
-	all          []*claim
-}
-
-// violation returns a question that the inner policy allows and a claim of the outer one
-// denies. The rules that decide in the inner claims but those that are left make the cell,
-// and all grant the actions.
-func (s *search) violation(outer *claim, left []*claim, c cell, granted actions) (Question, bool) {
-	if len(left) > 0 {
-		for r, with := range left[0].deciders(c) {
-			if both := granted.and(grantOf(r)); !both.isEmpty() {
-				if q, found := s.violation(outer, left[1:], with, both); found {
-					return q, true
-				}
+	for _, o := range outer {
+		_, must := s.answers(o, upper, v.level)
+		for action := range granted.without(must).all {
+			conditions := []condition{{o, wish{action, false}}}
+			for _, l := range inner {
+				conditions = append(conditions, condition{l, wish{action, true}})
 			}
-		}
-		return Question{}, false
-	}
-	for r, with := range outer.deciders(c) {
-		denied := granted.without(grantOf(r))
-		if denied.isEmpty() {
-			continue
-		}
-		for q := range s.questions(with, denied) {
-			if s.inner.Allowed(q.Action, q.Target) && !s.outer.Allowed(q.Action, q.Target) {
-				return q, true
+			if places := s.where(upper, v.level, conditions...); len(places) > 0 {
+				return Question{s.actions[action], s.target(places[0])}, true
 			}
 		}
 	}
 	return Question{}, false
+}
+
+// answers returns the actions that a list may grant where a rule is the upper rule, and those that it
+// certainly grants there.
+func (s *space) answers(l *list, upper int32, level permissions.Kind) (can, must actions) {
+	if l.has[upper] {
+		return l.grants[upper], l.grants[upper]
+	}
+	own := s.decider(s.places[upper].at(level), ^ranks(0), l)
+	varying := s.varying(l, upper, level, own)
+	return l.grantOf(own).or(varying), l.grantOf(own).without(varying)
 }

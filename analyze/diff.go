@@ -3,155 +3,390 @@ package analyze
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/connectperms/permissions"
 )
 
-// A Change is a place where two policies answer differently: questions that one allows and
-// the other denies, all for the same reason. Its target stands for all that the same rules
-// decide.
+// A Relation says how much the second of two policies allows, compared with the first one. The zero
+// Relation is RelationEqual.
+type Relation uint8
+
+const (
+	RelationEqual    Relation = iota // both give the same answer to every question
+	RelationWider                    // the second one allows more, and nothing less
+	RelationNarrower                 // the second one allows less, and nothing more
+	RelationBoth                     // the second one allows some things more, and some things less
+)
+
+// String returns the code of the relation: equal, wider, narrower or both. Codes do not change.
+func (r Relation) String() string {
+	switch r {
+	case RelationEqual:
+		return "equal"
+	case RelationWider:
+		return "wider"
+	case RelationNarrower:
+		return "narrower"
+	case RelationBoth:
+		return "both"
+	}
+	return "Relation(" + strconv.Itoa(int(r)) + ")"
+}
+
+// MarshalText returns [Relation.String].
+func (r Relation) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// A Difference is what changes from one policy to another. [Diff] returns it. Its String is for a
+// terminal, its Markdown for a pull request, and its JSON for programs.
+//
+// The zero Difference is that of equal policies.
+type Difference struct {
+	// Relation is the summary. It is RelationEqual exactly if the policies are [Equal].
+	Relation Relation
+
+	// Changes are what changes: the least deep regions first, then by name, and what is gained before
+	// what is lost. There are none if the policies are equal.
+	Changes []Change
+}
+
+// A Change is permissions that one policy allows and the other one denies, and where.
 type Change struct {
-	// Actions are what is asked, in the order of SPEC 1.4. One that neither policy knows,
-	// such as other, stands for all of those.
-	Actions []permissions.Permission
-	Target  permissions.Target
+	// Region is where the change holds. In it, the change holds for every target to which no more
+	// specific rule of either policy applies. A question counts as one about the target that its
+	// action acts on (SPEC 3.3, 4.3). The changes there have regions of their own.
+	Region Region
 
-	// Before and After are the answers of the first policy and of the second. One of them
-	// allows.
+	// Only, unless it is empty, says that the change does not hold in all of Region, but only in these
+	// parts of it: there a less specific rule applies besides, and makes the difference. It holds for the
+	// target that has just the names of the part. Where yet another rule applies, it may not hold.
+	Only Regions
+
+	// Unchanged has the parts of Region in which the change does not hold: where a less specific rule
+	// applies besides and makes the answers the same, and what more specific rules without a change match.
+	Unchanged Regions
+
+	// Partly has the parts of Region in which the change holds for some targets only: there several less
+	// specific rules can apply besides, and some of them make the answers the same.
+	Partly Regions
+
+	// Separate has what more specific rules match that have changes of their own.
+	Separate Regions
+
+	// Permissions are what is asked for, in the order of SPEC 1.4.
+	Permissions []permissions.Permission
+
+	// Example is one of the questions whose answer changes.
+	Example Question
+
+	// Before and After are the answers of the first policy and of the second one to Example. One of
+	// them allows: if After does, the permissions are gained, and otherwise they are lost.
 	Before, After permissions.Decision
+
+	example, before, after string
 }
 
-// String returns the change in one line, such as
-//
-//	gained: proxy-api on integration "slack"; was denied: no rule applies; is allowed: integration:slack grants proxy-api
-func (c Change) String() string {
-	word := "gained: "
-	if c.Before.Allowed {
-		word = "lost: "
-	}
+// Regions is a list of regions, which may be cut.
+type Regions struct {
+	List []Region `json:"list"` // up to five
+
+	// More is how many there are that List does not have. If IsMore is true, there are even more than
+	// that, and they were not counted.
+	More   int  `json:"more"`
+	IsMore bool `json:"isMore"`
+}
+
+// IsZero reports whether there are no regions. The JSON of a [Change] leaves such a list out.
+func (r Regions) IsZero() bool { return len(r.List) == 0 && r.More == 0 && !r.IsMore }
+
+// String returns the regions in one line, separated by commas.
+func (r Regions) String() string { return r.join(Region.String) }
+
+func (r Regions) join(print func(Region) string) string {
 	var list []string
-	for _, action := range c.Actions {
-		list = append(list, string(action))
+	for _, region := range r.List {
+		list = append(list, print(region))
 	}
-	return word + strings.Join(list, ", ") + " on " + c.Target.String() + "; was " + c.Before.String() + "; is " + c.After.String()
-}
-
-// Diff returns all that changes from one policy to another: a [Change] for each pair of
-// rules, or of a rule and none, that decide the same questions and answer them differently.
-// So every question without open identifiers whose answer differs is decided, before and
-// after, as the questions of one of the changes are. It is empty just when the policies are
-// [Equal].
-//
-// The changes are in the order of their targets: the user, then integrations, credentials
-// and configurations, by name.
-func Diff(before, after *permissions.Policy) []Change {
-	u, claims := newUniverse(before, after)
-	d := differ{universe: u, before: before.Observe(nil), after: after.Observe(nil), seen: make(map[answer]bool)}
-	d.claims = append(append(d.claims, claims[0]...), claims[1]...)
-	d.split = len(claims[0])
-	d.compare(nil, cell{})
-	slices.SortStableFunc(d.changes, func(a, b Change) int {
-		return cmp.Or(
-			cmp.Compare(depthOf(a.Target), depthOf(b.Target)),
-			cmp.Compare(a.Target.Integration, b.Target.Integration),
-			cmp.Compare(a.Target.CredentialID, b.Target.CredentialID),
-			cmp.Compare(a.Target.CredentialExternalID, b.Target.CredentialExternalID),
-			cmp.Compare(a.Target.ConfigurationID, b.Target.ConfigurationID),
-			cmp.Compare(a.Target.ConfigurationExternalID, b.Target.ConfigurationExternalID),
-		)
-	})
-	return d.changes
-}
-
-func depthOf(t permissions.Target) permissions.Kind {
 	switch {
-	case t.ConfigurationID != "":
-		return permissions.KindConfiguration
-	case t.CredentialID != "":
-		return permissions.KindCredential
-	case t.Integration != "":
-		return permissions.KindIntegration
+	case r.IsMore && len(list) == 0:
+		return "parts that are not listed"
+	case r.IsMore:
+		list = append(list, "and others")
+	case r.More > 0:
+		list = append(list, "and "+strconv.Itoa(r.More)+" more")
 	}
-	return 0
+	return strings.Join(list, ", ")
+}
+
+// maxListed is how many regions are listed at most.
+const maxListed = 5
+
+// Diff returns all that changes from one policy to another.
+//
+// The changes are complete, and each of them holds where it says so. Take any question without unknown
+// identifiers, and of the regions of changes and of the paths of rules of both policies that match its
+// target take the most specific one (SPEC 4.5). If it is the region of changes, they say whether the
+// answer changes. Otherwise it does not.
+//
+// There is at most a change for each rule, for each direction, and for each set of permissions that hold
+// in the same parts.
+func Diff(before, after *permissions.Policy) Difference {
+	s, lists := newSpace(before, after)
+	d := differ{
+		space: s, before: lists[0], after: lists[1],
+		changed: &list{has: make([]bool, len(s.places))}, unchanged: &list{has: make([]bool, len(s.places))},
+	}
+	for upper := range s.order {
+		first := len(d.changes)
+		d.compare(upper)
+		d.changed.has[upper] = len(d.changes) > first
+		d.unchanged.has[upper] = len(d.changes) == first
+	}
+	return d.difference()
 }
 
 // A differ collects changes.
 type differ struct {
-	*universe
-	before, after *permissions.Policy
-	claims        []*claim // those of before, then those of after
-	split         int      // how many are of before
-	changes       []Change
-	seen          map[answer]bool
+	*space
+	before, after []*list
+	changes       []change
+	changed       *list // the rules whose places have changes
+	unchanged     *list // the other rules
 }
 
-// An answer is what changes for an action.
-type answer struct {
-	action        permissions.Permission
-	before, after permissions.Decision
+// A change is a Change as places and numbers.
+type change struct {
+	gained    bool
+	region    place
+	only      []place
+	unchanged []place
+	isMore    bool // there are more places than only or unchanged has
+	actions   actions
+	first     int   // the first of them
+	example   place // for that one
 }
 
-// compare goes through all ways in which rules can decide together, given those that decide
-// in the first claims.
-func (d *differ) compare(rules []*rule, c cell) {
-	if len(rules) < len(d.claims) {
-		for r, with := range d.claims[len(rules)].deciders(c) {
-			d.compare(append(rules, r), with)
-		}
-		return
-	}
-	was, is := grantOfAll(rules[:d.split]), grantOfAll(rules[d.split:])
-	for _, differs := range []actions{was.without(is), is.without(was)} {
-		if differs.isEmpty() {
+// compare adds the changes on the targets for which a rule is the upper rule.
+func (d *differ) compare(upper int32) {
+	first := len(d.changes)
+	for _, v := range d.views(d.places[upper]) {
+		own := d.places[upper].at(v.level)
+		if d.decider(own, ^ranks(0), nil) != upper {
 			continue
 		}
-		for q, same := range d.questions(c, differs) {
-			if d.decide(rules, q) {
-				d.add(q.Target, d.of(same))
+		before, varyingBefore := d.ownAnswers(d.before, upper, v.level)
+		after, varyingAfter := d.ownAnswers(d.after, upper, v.level)
+		varying := varyingBefore.or(varyingAfter).and(v.actions)
+		for action := range before.xor(after).or(varying).and(v.actions).all {
+			for _, gained := range []bool{true, false} {
+				c := change{gained: gained, region: d.places[upper], first: action, example: own}
+				c.actions.add(action)
+				switch changes := before.has(action) == !gained && after.has(action) == gained; {
+				case changes && varying.has(action):
+					c.unchanged, c.isMore = d.whereUnchanged(upper, v.level, action, gained)
+				case changes:
+				case varying.has(action):
+					if c.only, c.isMore = d.whereChanged(upper, v.level, action, gained); c.only == nil {
+						continue
+					}
+					c.example = c.only[0]
+				default:
+					continue
+				}
+				d.add(first, c)
 			}
 		}
 	}
 }
 
-func grantOfAll(rules []*rule) actions {
-	all := actions{^uint64(0), ^uint64(0)}
-	for _, r := range rules {
-		all = all.and(grantOf(r))
+// ownAnswers returns the actions that lists grant together on the target that only has the names of a
+// rule, and those about which other targets may differ from that.
+func (d *differ) ownAnswers(lists []*list, upper int32, level permissions.Kind) (granted, varying actions) {
+	granted = actions{^uint64(0), ^uint64(0)}
+	for _, l := range lists {
+		own := upper
+		if !l.has[upper] {
+			own = d.decider(d.places[upper].at(level), ^ranks(0), l)
+			varying = varying.or(d.varying(l, upper, level, own))
+		}
+		granted = granted.and(l.grantOf(own))
+	}
+	return granted, varying
+}
+
+// sides returns the policy that allows an action that is gained or lost, and the one that denies it.
+func (d *differ) sides(gained bool) (allows, denies []*list) {
+	if gained {
+		return d.after, d.before
+	}
+	return d.before, d.after
+}
+
+// whereChanged returns places where an action is gained or lost, and whether there are more.
+func (d *differ) whereChanged(
+	upper int32, level permissions.Kind, action int, gained bool,
+) (found []place, isMore bool) {
+	allows, denies := d.sides(gained)
+	for _, l := range denies {
+		conditions := append(wishAll(allows, action), condition{l, wish{action, false}})
+		places := d.where(upper, level, conditions...)
+		found, isMore = append(found, places...), isMore || len(places) > maxListed
+	}
+	return found, isMore
+}
+
+// whereUnchanged returns places where an action is not gained or not lost, and whether there are more.
+func (d *differ) whereUnchanged(
+	upper int32, level permissions.Kind, action int, gained bool,
+) (found []place, isMore bool) {
+	allows, denies := d.sides(gained)
+	found = d.where(upper, level, wishAll(denies, action)...)
+	isMore = len(found) > maxListed
+	for _, l := range allows {
+		places := d.where(upper, level, condition{l, wish{action, false}})
+		found, isMore = append(found, places...), isMore || len(places) > maxListed
+	}
+	return found, isMore
+}
+
+// wishAll returns the conditions that all lists grant an action.
+func wishAll(lists []*list, action int) (conditions []condition) {
+	for _, l := range lists {
+		conditions = append(conditions, condition{l, wish{action, true}})
+	}
+	return conditions
+}
+
+// add adds a change, or its action to one of the changes from first on that holds in the same parts.
+func (d *differ) add(first int, c change) {
+	for i := first; i < len(d.changes); i++ {
+		if o := &d.changes[i]; o.gained == c.gained && samePlaces(o.only, c.only) && samePlaces(o.unchanged, c.unchanged) {
+			if c.first < o.first {
+				o.first, o.example = c.first, c.example
+			}
+			o.actions = o.actions.or(c.actions)
+			return
+		}
+	}
+	d.changes = append(d.changes, c)
+}
+
+func samePlaces(a, b []place) bool {
+	return slices.EqualFunc(a, b, func(p, q place) bool { return p.names == q.names })
+}
+
+// difference returns the changes in their order.
+func (d *differ) difference() (all Difference) {
+	order := d.nameOrder()
+	slices.SortStableFunc(d.changes, func(a, b change) int {
+		byPlace := cmp.Compare(a.region.depth, b.region.depth)
+		for i := 0; i < identifierCount && byPlace == 0; i++ {
+			byPlace = cmp.Compare(order[i][a.region.names[i]], order[i][b.region.names[i]])
+		}
+		if byPlace == 0 && a.gained != b.gained {
+			byPlace = 1
+			if a.gained {
+				byPlace = -1
+			}
+		}
+		return byPlace
+	})
+	for i := range d.changes {
+		c := &d.changes[i]
+		if c.gained {
+			all.Relation |= RelationWider
+		} else {
+			all.Relation |= RelationNarrower
+		}
+		all.Changes = append(all.Changes, d.change(c))
 	}
 	return all
 }
 
-// decide reports whether these rules decide a question.
-func (d *differ) decide(rules []*rule, q Question) bool {
-	for i, r := range rules {
-		var want permissions.Rule
-		if r != nil {
-			want = r.Rule
+// nameOrder returns the position of each name in the order of all names of its identifier.
+func (s *space) nameOrder() (order [identifierCount][]int) {
+	for i := range s.names {
+		scopes := s.names[i].scopes
+		numbers := make([]int, len(scopes))
+		for n := range numbers {
+			numbers[n] = n
 		}
-		if d.claims[i].policy.Decide(q.Action, q.Target).Rule != want {
-			return false
+		slices.SortFunc(numbers[1:], func(a, b int) int { return cmp.Compare(scopes[a].Name(), scopes[b].Name()) })
+		order[i] = make([]int, len(scopes))
+		for position, n := range numbers {
+			order[i][n] = position
+		}
+	}
+	return order
+}
+
+// change returns a change for those who called Diff.
+func (d *differ) change(c *change) Change {
+	before, after := d.decision(d.before, c.example, c.first), d.decision(d.after, c.example, c.first)
+	action := d.actions[c.first]
+	var uniform, mixed []place
+	for _, p := range c.unchanged {
+		if d.isUniform(d.index[c.region], p) {
+			uniform = append(uniform, p)
+		} else {
+			mixed = append(mixed, p)
+		}
+	}
+	return Change{
+		Region:      d.region(c.region),
+		Only:        d.list(c.region, c.only, c.isMore),
+		Unchanged:   d.moreSpecific(c.region, d.unchanged, d.list(c.region, uniform, false)),
+		Partly:      d.list(c.region, mixed, c.isMore && c.only == nil),
+		Separate:    d.moreSpecific(c.region, d.changed, d.list(c.region, nil, false)),
+		Permissions: d.permissions(c.actions),
+		Example:     Question{action, d.target(c.example)},
+		Before:      before,
+		After:       after,
+		example:     d.questionText(action, c.example),
+		before:      d.explain(before, d.before, c.example),
+		after:       d.explain(after, d.after, c.example),
+	}
+}
+
+// list returns places as regions of the level of a region.
+func (s *space) list(region place, places []place, isMore bool) Regions {
+	r := Regions{List: []Region{}, IsMore: isMore || len(places) > maxListed}
+	for _, p := range places[:min(len(places), maxListed)] {
+		r.List = append(r.List, s.region(p.at(region.level())))
+	}
+	return r
+}
+
+// moreSpecific adds to a list what the more specific ones of some rules match in a region.
+func (d *differ) moreSpecific(region place, l *list, r Regions) Regions {
+	for left := d.ranks & above(rankOf(region)); left != 0; left &^= 1 << left.lowest() {
+		rules := d.sharing(region, left.lowest(), l)
+		listed := min(len(rules), maxListed-len(r.List))
+		for _, i := range rules[:listed] {
+			r.List = append(r.List, d.region(d.places[i]))
+		}
+		r.More += len(rules) - listed
+	}
+	return r
+}
+
+// isUniform reports whether the same rules decide for all targets of a place for which a rule is the upper
+// rule: no list has a rule that could come in between.
+func (d *differ) isUniform(upper int32, p place) bool {
+	for _, l := range d.lists {
+		if l.has[upper] {
+			continue
+		}
+		between := l.ranks & below(rankOf(d.places[upper]))
+		if own := d.decider(p, between, l); own != none {
+			between &= above(rankOf(d.places[own]))
+		}
+		for ; between != 0; between &^= 1 << between.lowest() {
+			if d.sharing(p, between.lowest(), l) != nil {
+				return false
+			}
 		}
 	}
 	return true
-}
-
-// add adds changes for actions on a target. There is more than one if different parts of an
-// intersection deny them, and none for what other parts have shown already.
-func (d *differ) add(target permissions.Target, list []permissions.Permission) {
-	first := len(d.changes)
-	for _, action := range list {
-		c := Change{Target: target, Before: d.before.Decide(action, target), After: d.after.Decide(action, target)}
-		a := answer{action, c.Before, c.After}
-		if d.seen[a] {
-			continue
-		}
-		d.seen[a] = true
-		i := slices.IndexFunc(d.changes[first:], func(o Change) bool { return o.Before == c.Before && o.After == c.After })
-		if i < 0 {
-			i = len(d.changes) - first
-			d.changes = append(d.changes, c)
-		}
-		d.changes[first+i].Actions = append(d.changes[first+i].Actions, action)
-	}
 }

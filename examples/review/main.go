@@ -1,13 +1,15 @@
-// Review tells what a change of a claim does: which answers change, whether the new claim
-// allows more or less, and what in it does nothing, or not what it reads as. What neither
-// claim names is called other.
+// Review says what a change of a claim does: first whether the new claim is wider or narrower than the old
+// one, then every answer that changes, and last what in the new claim does nothing or not what it reads as. It
+// is for a pull request that changes a claim.
 //
 //	go run ./examples/review
-//	go run ./examples/review before.json after.json
+//	go run ./examples/review -format markdown before.json after.json
 package main
 
 import (
 	_ "embed"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -26,13 +28,15 @@ var (
 
 func main() {
 	log.SetFlags(0)
-	if err := run(os.Stdout, os.Args[1:]...); err != nil {
+	format := flag.String("format", "text", "text, markdown or json")
+	flag.Parse()
+	if err := run(os.Stdout, *format, flag.Args()...); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run reviews the claims in two files, or those of the example.
-func run(out io.Writer, files ...string) error {
+func run(out io.Writer, format string, files ...string) error {
 	texts := [][]byte{exampleBefore, exampleAfter}
 	if len(files) != 0 && len(files) != len(texts) {
 		return fmt.Errorf("give two files, the claim before and after, or none for the example")
@@ -52,39 +56,39 @@ func run(out io.Writer, files ...string) error {
 		}
 		policies[i] = policy
 	}
-	review(out, policies[0], policies[1])
+	difference := analyze.Diff(policies[0], policies[1])
+	findings := append([]analyze.Finding{}, analyze.Lint(policies[1])...)
+	switch format {
+	case "text":
+		writeText(out, difference, findings)
+	case "markdown":
+		writeMarkdown(out, difference, findings)
+	case "json":
+		return json.NewEncoder(out).Encode(map[string]any{"difference": difference, "findings": findings})
+	default:
+		return fmt.Errorf("unknown format %q: give text, markdown or json", format)
+	}
 	return nil
 }
 
-func review(out io.Writer, before, after *permissions.Policy) {
-	less, _ := analyze.Covers(before, after)
-	more, _ := analyze.Covers(after, before)
-	switch {
-	case less && more:
-		fmt.Fprintln(out, "The claims allow the same.")
-	case less:
-		fmt.Fprintln(out, "The new claim allows less.")
-	case more:
-		fmt.Fprintln(out, "The new claim allows more.")
-	default:
-		fmt.Fprintln(out, "The new claim allows some things more, and some no longer.")
-	}
-
-	for _, c := range analyze.Diff(before, after) {
-		word := "gained"
-		if c.Before.Allowed {
-			word = "lost"
-		}
-		fmt.Fprintf(out, "\n%s %v on %v\n", word, c.Actions, c.Target)
-		fmt.Fprintf(out, "  before: %v\n", c.Before)
-		fmt.Fprintf(out, "  after:  %v\n", c.After)
-	}
-
-	findings := analyze.Lint(after)
+func writeText(out io.Writer, difference analyze.Difference, findings []analyze.Finding) {
+	fmt.Fprintln(out, difference)
 	if len(findings) > 0 {
 		fmt.Fprintln(out, "\nIn the new claim:")
 	}
 	for _, f := range findings {
-		fmt.Fprintf(out, "\n%s at %s\n  %s\n", f.Code, f.Pointer, f.Message)
+		fmt.Fprintf(out, "\n%v\n  fix: %s\n", f, f.Fix().Summary)
+	}
+}
+
+// writeMarkdown puts findings into code blocks, so that nothing in a name is taken for Markdown: a finding is
+// one line, and no line of it begins with a fence.
+func writeMarkdown(out io.Writer, difference analyze.Difference, findings []analyze.Finding) {
+	fmt.Fprint(out, difference.Markdown())
+	if len(findings) > 0 {
+		fmt.Fprintln(out, "\n**In the new claim:**")
+	}
+	for _, f := range findings {
+		fmt.Fprintf(out, "\n```text\n%v\n  fix: %s\n```\n", f, f.Fix().Summary)
 	}
 }

@@ -1,0 +1,208 @@
+package analyze_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/analyze"
+)
+
+const diffsFile = "testdata/diffs.txt"
+
+// TestDiffText compares texts with those in testdata. After a change that is meant, run
+// CONNECTPERMS_UPDATE=1 go test -run TestDiffText ./analyze and read the difference.
+func TestDiffText(t *testing.T) {
+	for s := range sections(t, diffsFile) {
+		before, rest, _ := strings.Cut(s.text, "\n")
+		after, want, _ := strings.Cut(rest, "\n")
+		got := analyze.Diff(
+			permissions.MustParse(strings.TrimPrefix(before, "before: ")),
+			permissions.MustParse(strings.TrimPrefix(after, "after: ")),
+		).String() + "\n"
+		s.write(before + "\n" + after + "\n" + got)
+		t.Run(s.name, func(t *testing.T) { s.require(t, want, got) })
+	}
+}
+
+// TestRootChangeIsNotAboutTheUserOnly is about the change that was easy to overlook.
+func TestRootChangeIsNotAboutTheUserOnly(t *testing.T) {
+	before := permissions.MustParse(`{"integration:*":["proxy-api"]}`)
+	d := analyze.Diff(before, permissions.MustParse(`{"integration:*":true}`))
+	require.Equal(t, analyze.RelationWider, d.Relation)
+	require.Len(t, d.Changes, 1)
+	c := d.Changes[0]
+	require.Equal(t, "integration:*", c.Region.String())
+	require.True(t, c.Only.IsZero())
+	require.True(t, c.Unchanged.IsZero())
+	require.Len(t, c.Permissions, len(permissions.AllPermissions())-1)
+	require.NotContains(t, c.Permissions, permissions.ProxyAPI)
+	require.Equal(t, permissions.KindCredential, c.Example.Target.Level())
+	require.Contains(t, d.String(), "everything, the user included")
+}
+
+func TestRelation(t *testing.T) {
+	for relation, code := range map[analyze.Relation]string{
+		analyze.RelationEqual:    "equal",
+		analyze.RelationWider:    "wider",
+		analyze.RelationNarrower: "narrower",
+		analyze.RelationBoth:     "both",
+		analyze.Relation(9):      "Relation(9)",
+	} {
+		require.Equal(t, code, relation.String())
+		text, err := relation.MarshalText()
+		require.NoError(t, err)
+		require.Equal(t, code, string(text))
+	}
+	var zero analyze.Difference
+	require.Equal(t, "Equal: Both policies give the same answer to every question.", zero.String())
+	require.Equal(t, "**Equal.** Both policies give the same answer to every question.\n", zero.Markdown())
+}
+
+func TestDiffJSON(t *testing.T) {
+	d := analyze.Diff(
+		permissions.MustParse(`{"integration:slack":["events"],"integration:jira":["events"]}`),
+		permissions.MustParse(`{"integration:slack":["events"],"integration:jira":["events","workflows"],"credential:*":[]}`))
+	got, err := json.Marshal(d)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"summary": "narrower", "changes": [{
+		"change": "lost",
+		"region": {"text": "integration:*/credential:*", "scopes": ["integration:*", "credential:*"]},
+		"only": {"list": [
+			{"text": "integration:\"slack\"/credential:*", "scopes": ["integration:slack", "credential:*"]},
+			{"text": "integration:\"jira\"/credential:*", "scopes": ["integration:jira", "credential:*"]}
+		], "more": 0, "isMore": false},
+		"permissions": ["events"],
+		"example": {"action": "events", "target": {
+			"integration": "slack", "credential": {"id": "00000000-0000-4000-8000-000000000000", "externalId": null}
+		}},
+		"before": {"allowed": true, "reason": "granted", "rule": {
+			"path": ["integration:slack"], "pointer": "/integration:slack", "grants": ["events"]
+		}},
+		"after": {"allowed": false, "reason": "not_granted", "rule": {
+			"path": ["integration:*", "credential:*"], "pointer": "/credential:*", "grants": []
+		}}
+	}]}`, string(got))
+
+	got, err = json.Marshal(analyze.Diff(nil, nil))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"summary": "equal", "changes": []}`, string(got))
+
+	got, err = json.Marshal(analyze.Region{})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"text": "", "scopes": []}`, string(got))
+}
+
+func TestDiffMarkdown(t *testing.T) {
+	after := permissions.MustParse("{\"integration:a``b\":[\"events\"],\"integration:</li>|\":[]}")
+	d := analyze.Diff(permissions.MustParse(`{}`), after)
+	require.Equal(t, strings.Join([]string{
+		"**Wider.** The new policy allows more than the old one, and nothing less.",
+		"",
+		"- **Now allowed:** `events`",
+		"  - on everything under ``` integration:\"a``b\" ```",
+		"  - example: ``` \"events\" on integration \"a``b\" ```",
+		"  - before: `denied: no rule applies`",
+		"  - after: ``` allowed: integration:\"a``b\" grants events ```",
+		"",
+	}, "\n"), d.Markdown())
+
+	d = analyze.Diff(
+		permissions.MustParse(`{"integration:</li>|":[],"integration:jira":[]}`),
+		permissions.MustParse(`{
+			"integration:*":["events"],"integration:</li>|":[],"integration:jira":["events"],"credential:*":[]
+		}`),
+	)
+	require.Contains(t, d.Markdown(), "  - unchanged: `integration:\"</li>|\"`, `integration:*/credential:*`\n"+
+		"  - separate: `integration:\"jira\"`, listed with changes of their own\n")
+}
+
+// TestDecisionsOfDiff compares the decisions that Diff makes without asking the policies.
+func TestDecisionsOfDiff(t *testing.T) {
+	one := permissions.WithPermissions("one")
+	parse := func(claim string) *permissions.Policy { return permissions.MustParse(claim, one) }
+	both, err := permissions.Intersect(parse(`{"integration:*":["one"]}`), permissions.MustParse(`{"integration:*":true}`))
+	require.NoError(t, err)
+	events := permissions.MustParse(`{"integration:*":["events"]}`)
+	withUnrestricted, err := permissions.Intersect(permissions.Unrestricted(one), events)
+	require.NoError(t, err)
+	withNone, err := permissions.Intersect(parse(`{"integration:*":["events"]}`), nil)
+	require.NoError(t, err)
+	policies := map[string]*permissions.Policy{
+		"nil": nil, "zero": new(permissions.Policy),
+		"empty": permissions.MustParse(`{}`), "empty, which declares": parse(`{}`),
+		"unrestricted": permissions.Unrestricted(), "unrestricted, which declares": permissions.Unrestricted(one),
+		"granting": parse(`{"integration:*":["one","events"]}`), "denying": parse(`{"integration:*":false}`),
+		"both": both, "with unrestricted": withUnrestricted, "with none": withNone,
+		"long name": permissions.MustParse(`{"integration:` + strings.Repeat("x", 200) + `":true}`),
+	}
+	reasons := make(map[permissions.Reason]bool)
+	for nameA, a := range policies {
+		for nameB, b := range policies {
+			for _, c := range analyze.Diff(observed(t, a), observed(t, b)).Changes {
+				require.Equal(t, a.Decide(c.Example.Action, c.Example.Target), c.Before, "%s, %s: %v", nameA, nameB, c)
+				require.Equal(t, b.Decide(c.Example.Action, c.Example.Target), c.After, "%s, %s: %v", nameA, nameB, c)
+				require.Contains(t, c.String(), "\n  example:   "+c.Example.String()+"\n")
+				require.Contains(t, c.String(), "\n  before:    "+c.Before.String()+"\n")
+				require.True(t, strings.HasSuffix(c.String(), "\n  after:     "+c.After.String()), "%s", c)
+				reasons[c.Before.Reason] = true
+			}
+		}
+	}
+	for reason := range permissions.ReasonNoClaim + 1 {
+		require.Equal(t, reason != permissions.ReasonUndetermined, reasons[reason], "%v", reason)
+	}
+}
+
+// TestTextsAsElsewhere requires that regions and questions print as rules and targets do.
+func TestTextsAsElsewhere(t *testing.T) {
+	claim := `{"integration:*":["events"],"integration:sl/ack":{"credential:*":["events"],"credential:ext:a\"b":["events"],
+		"credential:` + idX + `":{
+			"configuration:*":["events"],"configuration:ext:c":["events"],"configuration:` + idX + `":["events"]
+		}},
+		"integration:` + strings.Repeat("x", 200) + `":["events"],
+		"configuration:ext:` + strings.Repeat("é", 200) + `":["events"]
+	}`
+	p := permissions.MustParse(claim)
+	rules := make(map[string]permissions.Rule)
+	for r := range p.Rules() {
+		rules[r.String()] = r
+	}
+	changes := analyze.Diff(nil, p).Changes
+	require.Len(t, changes, len(rules))
+	for _, c := range changes {
+		r, ok := rules[c.Region.String()]
+		require.True(t, ok, "%s", c.Region)
+		require.Equal(t, r.Path(), c.Region.Scopes())
+		require.Equal(t, r, c.After.Rule)
+		require.Contains(t, c.String(), c.Example.String())
+	}
+}
+
+// TestMorePartsThanAreListed is about lists that are cut.
+func TestMorePartsThanAreListed(t *testing.T) {
+	integrations := object(9, func(i int) string { return fmt.Sprintf(`"integration:i%d":["events"]`, i) })
+	before := policyOf(integrations)
+	d := analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":[]}`)))
+	require.Len(t, d.Changes, 1)
+	require.Len(t, d.Changes[0].Only.List, 5)
+	require.True(t, d.Changes[0].Only.IsMore)
+	require.Contains(t, d.String(), `integration:"i4"/credential:*, and others, as a part of integration:*/credential:*`)
+
+	d = analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":["events"]}`)))
+	require.Len(t, d.Changes, 1)
+	require.Len(t, d.Changes[0].Unchanged.List, 5)
+	require.True(t, d.Changes[0].Partly.IsMore)
+	require.Contains(t, d.String(), "partly in: parts that are not listed\n")
+
+	d = analyze.Diff(before, policyOf(objectOf(integrations, `{"integration:*":["events"]}`)))
+	require.Len(t, d.Changes, 1)
+	require.Len(t, d.Changes[0].Unchanged.List, 5)
+	require.Equal(t, 4, d.Changes[0].Unchanged.More)
+	require.False(t, d.Changes[0].Unchanged.IsMore)
+	require.Contains(t, d.Markdown(), "`integration:\"i4\"`, and 4 more\n")
+}

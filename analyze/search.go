@@ -1,0 +1,385 @@
+package analyze
+
+import (
+	"slices"
+
+	"github.com/connectperms/permissions"
+)
+
+// Take a target, and the most specific of all rules that apply to it: the upper rule. A list that has
+// this rule decides by it. Every other list decides by its own most specific rule, the lower rule. On the
+// target that has only the names of these rules, they decide too, since fewer rules apply to it. So it is
+// enough to look at each rule as the upper rule, together with the lower rules that can come with it.
+//
+// Where the lower rule has no names beyond those of the upper rule, there is one for each list, and it is
+// looked up. Where it has, there can be very many. A pairing groups them, so that not all need to be tried.
+
+// A pairingKey says which rules a pairing is about: upper rules of one rank, lower rules of a list and a
+// rank, and targets of a level.
+type pairingKey struct {
+	list         *list
+	upper, lower rank
+	level        permissions.Kind
+}
+
+// A pairing has the lower rules that have names beyond those of the upper rules.
+//
+// A pair of rules does not decide a target if another rule, the blocker, is more specific than the upper
+// rule, or is of the list and between the two. A blocker that has only names of the lower rule leaves the
+// lower rule out of the pairing. One that has only names of the upper rule is found when the upper rule's
+// own names are looked up. The other blockers have names of both. Only these are looked for when a lower rule
+// is searched. Lower rules that they cannot tell apart are alike.
+type pairing struct {
+	shared    identifiers // what both rules name, and must name alike
+	upperPart identifiers // what blockers have of the upper rule, besides
+	lowerPart identifiers // what blockers have of the lower rule, besides
+	blockers  []blocker
+	groups    map[place]*group
+}
+
+// A blocker is the rules of a rank that can block pairs.
+type blocker struct {
+	rank  rank
+	list  *list       // nil for the rules of all lists
+	lower identifiers // what they have of the lower rule, besides the shared names
+}
+
+// A group is the lower rules of a pairing with certain shared names.
+type group struct {
+	some, every actions // what at least one of them grants, and what all grant
+	members     []int32
+	wanted      map[wish][]int32 // indexes of members
+	found       map[search][]int32
+
+	parts   []parts // for each blocker
+	blocked place   // the upper rule for which parts are marked as blocked
+	mark    uint32
+}
+
+// A parts tells the members of a group apart as far as one blocker does.
+type parts struct {
+	numbers map[place]uint32 // of what blockers have of the lower rules
+	of      []uint32         // the numbers of the members
+	marks   []uint32         // for each number, the mark of the upper rule for which it was last blocked
+}
+
+// A wish is for a rule that grants an action, or for one that does not.
+type wish struct {
+	action  int
+	granted bool
+}
+
+func (w wish) isGrantedBy(a actions) bool { return a.has(w.action) == w.granted }
+
+// A search is what is looked for in a group: a wish, for upper rules that have certain names.
+type search struct {
+	wish  wish
+	upper place
+}
+
+// maxFound is how many lower rules are found at most for one upper rule: as many as are listed, and one
+// more, which says that there are more.
+const maxFound = maxListed + 1
+
+// pairing returns the pairing for a key, or nil if the lower rules name nothing that the upper rules do
+// not.
+func (s *space) pairing(key pairingKey) *pairing {
+	if p, ok := s.pairings[key]; ok {
+		return p
+	}
+	p := s.newPairing(key)
+	s.pairings[key] = p
+	return p
+}
+
+func (s *space) newPairing(key pairingKey) *pairing {
+	upper, lower := key.upper.named(), key.lower.named()
+	if lower&^upper == 0 {
+		return nil
+	}
+	p := &pairing{shared: upper & lower, groups: make(map[place]*group)}
+	within := above(key.lower) & below(key.upper)
+	possible := (s.ranks&above(key.upper) | key.list.ranks&within) & applicable[key.level][upper|lower]
+	for ; possible != 0; possible &^= 1 << possible.lowest() {
+		b := blocker{rank: possible.lowest()}
+		if b.rank < key.upper {
+			b.list = key.list
+		}
+		names := b.rank.named()
+		if b.lower = names &^ upper; b.lower == 0 || names&^lower == 0 {
+			continue
+		}
+		p.upperPart |= names &^ lower
+		p.lowerPart |= b.lower
+		p.blockers = append(p.blockers, b)
+	}
+	for _, i := range s.ofRank[key.lower] {
+		own := s.places[i].at(key.level)
+		if key.list.has[i] && s.decider(own, above(key.upper), nil) == none && s.decider(own, within, key.list) == none {
+			p.add(s, i, key.list.grants[i], own.only(p.shared))
+		}
+	}
+	return p
+}
+
+// add adds a lower rule.
+func (p *pairing) add(s *space, i int32, grants actions, shared place) {
+	g := p.groups[shared]
+	if g == nil {
+		g = &group{every: grants, parts: make([]parts, len(p.blockers))}
+		g.wanted, g.found = make(map[wish][]int32), make(map[search][]int32)
+		p.groups[shared] = g
+	}
+	g.some, g.every = g.some.or(grants), g.every.and(grants)
+	g.members = append(g.members, i)
+	for b := range g.parts {
+		g.parts[b].add(s.places[i].only(p.blockers[b].lower).at(0))
+	}
+}
+
+func (p *parts) add(part place) {
+	if p.numbers == nil {
+		p.numbers = make(map[place]uint32)
+	}
+	n, ok := p.numbers[part]
+	if !ok {
+		n = uint32(len(p.numbers))
+		p.numbers[part] = n
+		p.marks = append(p.marks, 0)
+	}
+	p.of = append(p.of, n)
+}
+
+// groups yields the groups of the lower rules of a list that can come with an upper rule, with their
+// pairings. The lower rules are more specific than own, the one that the upper rule's names find. The
+// most specific ones come first.
+func (s *space) groups(l *list, upper int32, level permissions.Kind, own int32, yield func(*pairing, *group) bool) {
+	r := rankOf(s.places[upper])
+	left := l.ranks & below(r)
+	if own != none {
+		left &= above(rankOf(s.places[own]))
+	}
+	for ; left != 0; left &^= 1 << left.highest() {
+		p := s.pairing(pairingKey{l, r, left.highest(), level})
+		if p == nil {
+			continue
+		}
+		if g := p.groups[s.places[upper].only(p.shared).at(level)]; g != nil && !yield(p, g) {
+			return
+		}
+	}
+}
+
+// varying returns the actions about which some lower rule may answer otherwise than own does.
+func (s *space) varying(l *list, upper int32, level permissions.Kind, own int32) (a actions) {
+	granted := l.grantOf(own)
+	s.groups(l, upper, level, own, func(_ *pairing, g *group) bool {
+		a = a.or(g.some.without(granted)).or(granted.without(g.every))
+		return true
+	})
+	return a
+}
+
+// lower returns lower rules of a list that fulfill a wish and decide together with an upper rule, up to
+// maxFound of them. They have names beyond those of the upper rule.
+func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, w wish) (found []int32) {
+	s.groups(l, upper, level, own, func(p *pairing, g *group) bool {
+		key := search{w, s.places[upper].only(p.upperPart)}
+		rules, ok := g.found[key]
+		if !ok {
+			rules = s.unblocked(p, g, s.places[upper].at(level), l, w)
+			g.found[key] = rules
+		}
+		found = append(found, rules[:min(len(rules), maxFound-len(found))]...)
+		return len(found) < maxFound
+	})
+	return found
+}
+
+// unblocked returns the rules of a group that fulfill a wish and decide together with the upper rule of a
+// place, up to maxFound of them.
+func (s *space) unblocked(p *pairing, g *group, upper place, l *list, w wish) (found []int32) {
+	members := g.fulfilling(s, p, l, w)
+	if len(members) > 0 {
+		s.block(p, g, upper)
+	}
+	for _, m := range members {
+		if !g.isBlocked(m) {
+			if found = append(found, g.members[m]); len(found) == maxFound {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// fulfilling returns the indexes of the members that fulfill a wish. Of those that are alike it returns up to
+// maxFound.
+func (g *group) fulfilling(s *space, p *pairing, l *list, w wish) []int32 {
+	list, ok := g.wanted[w]
+	if ok || w.granted && !g.some.has(w.action) || !w.granted && g.every.has(w.action) {
+		return list
+	}
+	alike := make(map[place]int)
+	for m, i := range g.members {
+		if names := s.places[i].only(p.lowerPart); w.isGrantedBy(l.grants[i]) && alike[names] < maxFound {
+			alike[names]++
+			list = append(list, int32(m))
+		}
+	}
+	g.wanted[w] = list
+	return list
+}
+
+// block marks what is blocked in a group for the upper rule of a place.
+func (s *space) block(p *pairing, g *group, upper place) {
+	if g.mark != 0 && g.blocked == upper {
+		return
+	}
+	g.blocked = upper
+	g.mark++
+	for b, blocker := range p.blockers {
+		parts := &g.parts[b]
+		names := upper.only(blocker.rank.named())
+		if rules := s.sharing(names, blocker.rank, blocker.list); len(rules) <= len(parts.numbers) {
+			for _, i := range rules {
+				if n, ok := parts.numbers[s.places[i].only(blocker.lower).at(0)]; ok {
+					parts.marks[n] = g.mark
+				}
+			}
+			continue
+		}
+		for part, n := range parts.numbers {
+			both, _ := upper.and(part)
+			if s.decider(both, 1<<blocker.rank, blocker.list) != none {
+				parts.marks[n] = g.mark
+			}
+		}
+	}
+}
+
+// isBlocked reports whether a member is blocked for the upper rule of the last call of block.
+func (g *group) isBlocked(member int32) bool {
+	for b := range g.parts {
+		if g.parts[b].marks[g.parts[b].of[member]] == g.mark {
+			return true
+		}
+	}
+	return false
+}
+
+// A condition is a wish about the answer of a list.
+type condition struct {
+	list *list
+	wish wish
+}
+
+// where returns places where a rule is the upper rule and all conditions are met, up to maxFound of
+// them. They are targets of a level. If the rule's own names are enough, it returns that place alone.
+func (s *space) where(upper int32, level permissions.Kind, conditions ...condition) []place {
+	own := s.places[upper].at(level)
+	var open []condition
+	for _, c := range conditions {
+		switch {
+		case !c.list.has[upper]:
+			open = append(open, c)
+		case !c.wish.isGrantedBy(c.list.grants[upper]):
+			return nil
+		}
+	}
+	f := finder{space: s, upper: upper, level: level, conditions: open}
+	if f.isMet(own) {
+		return []place{own}
+	}
+	if len(open) == 1 {
+		c := open[0]
+		for _, i := range s.lower(c.list, upper, level, f.own(c.list), c.wish) {
+			both, _ := own.and(s.places[i])
+			f.found = append(f.found, both)
+		}
+		return f.found
+	}
+	f.search(own, open)
+	return f.found
+}
+
+// A finder finds places where several lists decide by lower rules. Only intersections need it. It tries
+// all combinations.
+type finder struct {
+	*space
+	upper      int32
+	level      permissions.Kind
+	conditions []condition
+	found      []place
+}
+
+// own returns the lower rule that the upper rule's names find.
+func (f *finder) own(l *list) int32 {
+	return f.decider(f.places[f.upper].at(f.level), below(rankOf(f.places[f.upper])), l)
+}
+
+// isMet reports whether all conditions are met on the targets of a place.
+func (f *finder) isMet(p place) bool {
+	for _, c := range f.conditions {
+		if !c.wish.isGrantedBy(c.list.grantOf(f.decider(p, ^ranks(0), c.list))) {
+			return false
+		}
+	}
+	return true
+}
+
+// search adds the names of lower rules, one of each list whose condition is left, and finds the places
+// where the upper rule remains and all conditions are met.
+func (f *finder) search(p place, left []condition) {
+	if len(f.found) == maxFound || f.decider(p, above(rankOf(f.places[f.upper])), nil) != none {
+		return
+	}
+	if f.isMet(p) {
+		if !slices.Contains(f.found, p) {
+			f.found = append(f.found, p)
+		}
+		return
+	}
+	if len(left) == 0 {
+		return
+	}
+	c := left[0]
+	f.search(p, left[1:])
+	f.groups(c.list, f.upper, f.level, f.own(c.list), func(_ *pairing, g *group) bool {
+		for _, i := range g.members {
+			if !c.wish.isGrantedBy(c.list.grants[i]) {
+				continue
+			}
+			if both, ok := p.and(f.places[i]); ok && both != p {
+				f.search(both, left[1:])
+			}
+		}
+		return len(f.found) < maxFound
+	})
+}
+
+// A sharingKey says which rules are looked up by the names that they share with a place: those of a rank
+// and of a list, or of all lists if the list is nil.
+type sharingKey struct {
+	rank   rank
+	list   *list
+	shared identifiers
+}
+
+// sharing returns the rules of a rank, and of a list if it is not nil, that can apply to some target of a
+// place: those that agree with it where both name something.
+func (s *space) sharing(p place, r rank, l *list) []int32 {
+	key := sharingKey{r, l, r.named() & p.named()}
+	rules, ok := s.shared[key]
+	if !ok {
+		rules = make(map[place][]int32)
+		for _, i := range s.ofRank[r] {
+			if l == nil || l.has[i] {
+				names := s.places[i].only(key.shared).at(0)
+				rules[names] = append(rules[names], i)
+			}
+		}
+		s.shared[key] = rules
+	}
+	return rules[p.only(key.shared).at(0)]
+}
