@@ -1,6 +1,6 @@
-// Issuer signs tokens for the members of a team. A member gets no more than what the admin
-// who asks for the token has: the policy is narrowed to the member's credentials, and what
-// would be wider is refused, with an example of what the admin may not do.
+// Issuer signs tokens for the members of a team. Nobody gets more than the admin who asks for the token has:
+// what is asked for is narrowed to what the admin may do, and the narrowed claim is signed. A request that no
+// claim can answer exactly is refused, with the question that shows why.
 //
 //	go run ./examples/issuer
 package main
@@ -8,31 +8,32 @@ package main
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"text/tabwriter"
 	"time"
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/analyze"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 const project = "1f0b7c3e-5c2d-4a57-8d7b-90e2a9c6d311"
 
 // A credential is a row of the issuer's database.
-type credential struct{ integration, id string }
+type credential struct{ owner, integration, id string }
 
 var (
-	annas = []credential{
-		{"salesforce", "3fa85f64-5717-4562-b3fc-2c963f66afa6"},
-		{"slack", "9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f"},
-	}
-	bosses = credential{"salesforce", "0b1c2d3e-4f50-4000-8000-00000000000a"}
+	annas  = credential{"Anna's", "salesforce", "3fa85f64-5717-4562-b3fc-2c963f66afa6"}
+	bosses = credential{"the boss's", "salesforce", "0b1c2d3e-4f50-4000-8000-00000000000a"}
+	shared = credential{"the shared", "slack", "9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f"}
 )
 
-// What the admin's own token says: everything in Salesforce but the boss's credential, and
-// in other integrations only the Proxy API.
+// What the admin's own token says: everything in Salesforce that the team needs, except with the boss's
+// credential, and in other integrations only the Proxy API.
 const adminClaim = `{
   "integration:*": ["proxy-api"],
   "integration:salesforce": {
@@ -40,6 +41,23 @@ const adminClaim = `{
     "credential:0b1c2d3e-4f50-4000-8000-00000000000a": false
   }
 }`
+
+// What the admin asks for in Anna's name: two credentials and all that can be done with them, and all of
+// the others' in Salesforce, to read settings.
+const annasRequest = `{
+  "integration:salesforce": {
+    "credential:*": ["settings:read"],
+    "credential:3fa85f64-5717-4562-b3fc-2c963f66afa6": true
+  },
+  "integration:slack": {"credential:9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f": true}
+}`
+
+// Another admin's token has the exception by external ID, and the request for Ben names a credential by ID.
+// Which ID belongs to which external ID is not known here, and no rule can name both.
+const (
+	otherAdminClaim = `{"integration:*": ["proxy-api"], "credential:ext:boss": false}`
+	bensRequest     = `{"credential:3fa85f64-5717-4562-b3fc-2c963f66afa6": ["proxy-api"]}`
+)
 
 func main() {
 	log.SetFlags(0)
@@ -49,11 +67,15 @@ func main() {
 }
 
 func run(out io.Writer) error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048) // a service loads its own: see permissions.ParsePrivateKey
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // a service loads its own: see usertoken.ParsePrivateKey
 	if err != nil {
 		return err
 	}
-	signer, err := permissions.NewSigner(project, key, permissions.WithLifetime(15*time.Minute))
+	signer, err := usertoken.NewSigner(project, key, usertoken.WithLifetime(15*time.Minute))
+	if err != nil {
+		return err
+	}
+	verifier, err := usertoken.NewVerifier(project, &key.PublicKey)
 	if err != nil {
 		return err
 	}
@@ -61,23 +83,13 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	requested, err := permissions.Parse([]byte(annasRequest))
+	if err != nil {
+		return err
+	}
 
-	// Anna gets what the admin has on her credentials, and nothing else.
-	policy, err := narrow(admin, annas)
-	if err != nil {
-		return err
-	}
-	claim, err := policy.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	token, err := issue(signer, admin, "anna@example.com", policy)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "signed a token of %d bytes for anna@example.com, with the claim\n\n%s\n\n", len(token), claim)
-
-	verifier, err := permissions.NewVerifier(project, &key.PublicKey)
+	// Anna gets what the admin asks for, as far as the admin has it.
+	token, err := issue(signer, admin, "anna@example.com", requested)
 	if err != nil {
 		return err
 	}
@@ -85,49 +97,75 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range append(annas, bosses) {
-		fmt.Fprintf(out, "workflows on %s %s: %v\n", c.integration, c.id, claims.Policy.Decide(permissions.Workflows, c.target()))
+	signed, err := claims.Policy.MarshalJSON()
+	if err != nil {
+		return err
 	}
-
-	// Requests for more are refused.
-	wide := map[string]func(*permissions.Builder){
-		"all of Slack": func(b *permissions.Builder) { b.Integration("slack").AllowAll() },
-		"all credentials of Salesforce": func(b *permissions.Builder) {
-			b.Integration("salesforce").AnyCredential().Allow(permissions.ProxyAPI)
-		},
-	}
-	for _, what := range []string{"all of Slack", "all credentials of Salesforce"} {
-		var b permissions.Builder
-		wide[what](&b)
-		policy, err := b.Policy()
-		if err != nil {
-			return err
+	fmt.Fprintf(out, "The token for %s has %d bytes and this claim:\n\n%s\n\n", claims.Subject, len(token), signed)
+	fmt.Fprint(out, "It allows what the admin has and asked for, and nothing else:\n\n")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "question\tadmin has\tasked for\tsigned\n")
+	for _, q := range []struct {
+		action permissions.Permission
+		with   credential
+	}{
+		{permissions.Workflows, annas}, {permissions.CredentialWrite, annas},
+		{permissions.SettingsRead, bosses}, {permissions.Workflows, bosses},
+		{permissions.ProxyAPI, shared}, {permissions.Workflows, shared},
+	} {
+		fmt.Fprintf(w, "%s with %s %s credential", q.action, q.with.owner, q.with.integration)
+		for _, policy := range []*permissions.Policy{admin, requested, claims.Policy} {
+			fmt.Fprintf(w, "\t%s", answer(policy, q.action, q.with))
 		}
-		_, err = issue(signer, admin, "ben@example.com", policy)
-		fmt.Fprintf(out, "\n%s for ben@example.com: %v\n", what, err)
+		fmt.Fprintln(w)
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	both, err := permissions.Intersect(admin, requested)
+	if err != nil {
+		return err
+	}
+	if equal, q := analyze.Equal(both, claims.Policy); !equal {
+		return fmt.Errorf("the token says something else on %v", q)
+	}
+	fmt.Fprintln(out, "\nanalyze.Equal proves that the same is true of every other question.")
+
+	// No claim says what the other admin has and asks for together, so nothing is signed.
+	if admin, err = permissions.Parse([]byte(otherAdminClaim)); err != nil {
+		return err
+	}
+	if requested, err = permissions.Parse([]byte(bensRequest)); err != nil {
+		return err
+	}
+	_, err = issue(signer, admin, "ben@example.com", requested)
+	var refused *permissions.NarrowError
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("the request was not refused as it must be: %w", err)
+	}
+	fmt.Fprintf(out, "\nNo token was signed for ben@example.com:\n\n%v\n", err)
 	return nil
 }
 
-// target returns the credential as what an action touches. The database knows that it has no
-// external ID.
-func (c credential) target() permissions.Target {
-	return permissions.Target{Integration: c.integration, CredentialID: c.id, CredentialExternalID: permissions.None}
+// issue signs a token with what is requested, as far as the issuer has it.
+func issue(signer *usertoken.Signer, issuer *permissions.Policy, subject string, requested *permissions.Policy) (
+	string, error,
+) {
+	narrowed, err := permissions.Narrow(issuer, requested)
+	if err != nil {
+		return "", err
+	}
+	return signer.Sign(subject, narrowed)
 }
 
-// narrow returns a policy that allows what another one allows on some credentials.
-func narrow(policy *permissions.Policy, credentials []credential) (*permissions.Policy, error) {
-	var b permissions.Builder
-	for _, c := range credentials {
-		b.Integration(c.integration).Credential(c.id).Grant(policy.Permissions(c.target()))
+func answer(p *permissions.Policy, action permissions.Permission, c credential) string {
+	// The database says that none of the credentials has an external ID.
+	target := permissions.Integration(c.integration).Credential(permissions.ID(c.id), permissions.NoExternalID())
+	if action == permissions.Workflows || action == permissions.SettingsRead {
+		target = target.Configuration(permissions.NoID(), permissions.NoExternalID())
 	}
-	return b.Policy()
-}
-
-// issue signs a token, unless it would allow what the issuing user is denied.
-func issue(signer *permissions.Signer, by *permissions.Policy, subject string, policy *permissions.Policy) (string, error) {
-	if ok, q := analyze.Covers(by, policy); !ok {
-		return "", fmt.Errorf("refused: it allows %v, and you are %v", q, by.Decide(q.Action, q.Target))
+	if p.Allowed(action, target) {
+		return "yes"
 	}
-	return signer.Sign(subject, policy)
+	return "no"
 }

@@ -1,0 +1,387 @@
+package roles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/connectperms/permissions"
+)
+
+// A set has a bit for each permission that the roles know, and one for the grant true.
+type set uint64
+
+const setTrue set = 1 << 63
+
+// A composition is roles that are composed.
+//
+// The points are all meets of rules of all roles, at each level. So for everything that there is, one of
+// the points has the same rules of every role that apply. It is enough to look at points.
+type composition struct {
+	options []permissions.Option
+	actions []permissions.Permission
+	roles   []member
+	points  []point
+	acting  []set     // of each point, the permissions that act on it (SPEC 3.3)
+	granted []set     // of each point, what the roles together grant
+	entries []entry   // the rules that the claim can have
+	order   [][]int32 // of each point, the entries that apply, the most specific first
+}
+
+// A member is a role with its rules.
+type member struct {
+	name  string
+	rules []memberRule
+}
+
+type memberRule struct {
+	rule
+	point
+	grants set
+}
+
+// An entry is a rule that the claim can have.
+type entry struct {
+	point
+	path   path
+	grants set
+	gone   bool // the claim does not have it
+	banned bool // and never will
+}
+
+// add adds a role.
+func (c *composition) add(name string, rules []rule) {
+	if c.actions == nil {
+		c.actions = slices.Collect(knownTo(c.options).All())
+	}
+	m := member{name: name}
+	for _, r := range rules {
+		m.rules = append(m.rules, memberRule{r, pointOf(r.path), c.setOf(r)})
+	}
+	c.roles = append(c.roles, m)
+}
+
+func (c *composition) setOf(r rule) (s set) {
+	for i, action := range c.actions {
+		if r.grant.Has(action) {
+			s |= 1 << i
+		}
+	}
+	if r.all {
+		s |= setTrue
+	}
+	return s
+}
+
+// maxPoints is how many points a composition can have.
+const maxPoints = 2000
+
+// meet finds the points.
+func (c *composition) meet() error {
+	seen := make(map[point]bool)
+	add := func(p point) {
+		if !seen[p] {
+			seen[p] = true
+			c.points = append(c.points, p)
+		}
+	}
+	for level := permissions.KindIntegration; level <= permissions.KindConfiguration; level++ {
+		add(point{level: level})
+	}
+	for i := 0; i < len(c.points); i++ {
+		for _, r := range c.roles {
+			for _, rule := range r.rules {
+				if p, ok := c.points[i].with(rule.point); ok {
+					add(p)
+				}
+			}
+			if len(c.points) > maxPoints {
+				return fmt.Errorf("%w: the rules of the roles meet in more than %d ways; compose fewer roles, "+
+					"or roles that name less", ErrConflict, maxPoints)
+			}
+		}
+	}
+	for _, p := range c.points {
+		c.acting = append(c.acting, c.actingOn(p))
+	}
+	return nil
+}
+
+// actingOn returns the permissions that act on a point itself, and not on something below it.
+func (c *composition) actingOn(p point) (s set) {
+	if p.level == permissions.KindConfiguration {
+		return ^setTrue
+	}
+	// What acts on something below the point is denied there.
+	var b permissions.Builder
+	b.AnyIntegration().AllowAll()
+	b.AnyIntegration().AnyCredential().AnyConfiguration().DenyAll()
+	if p.level == permissions.KindIntegration {
+		b.AnyIntegration().AnyCredential().DenyAll()
+	}
+	here, err := b.Build(c.options...)
+	if err != nil {
+		return 0
+	}
+	for i, action := range c.actions {
+		if here.Allowed(action, p.target("some")) || p == anywhere && here.Allowed(action, permissions.User()) {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+// question returns a question about the first of the permissions in a set, on a point.
+func (c *composition) question(p point, about set) (permissions.Permission, permissions.Target) {
+	for i, action := range c.actions {
+		if about>>i&1 == 0 {
+			continue
+		}
+		t := p.target(c.otherIntegration())
+		if p == anywhere && permissions.Unrestricted(c.options...).Allowed(action, permissions.User()) {
+			t = permissions.User()
+		}
+		return action, t
+	}
+	return "", permissions.Target{}
+}
+
+// otherIntegration returns the name of an integration that no role names.
+func (c *composition) otherIntegration() string {
+	name := "other"
+	for n := 2; slices.ContainsFunc(c.points, func(p point) bool { return p.names[integration].Name() == name }); n++ {
+		name = fmt.Sprintf("other-%d", n)
+	}
+	return name
+}
+
+// applying returns the rules of a role that apply to a point, the most specific first.
+func (m *member) applying(p point) (list []memberRule) {
+	for _, r := range m.rules {
+		if r.covers(p) {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b memberRule) int { return b.path.specificity() - a.path.specificity() })
+	return list
+}
+
+// agree finds what the roles together grant, and returns an error if one of them withholds some of that.
+func (c *composition) agree() error {
+	for i, p := range c.points {
+		var granted set
+		deciders := make([]*memberRule, len(c.roles))
+		withheld := make([]set, len(c.roles))
+		for j := range c.roles {
+			list := c.roles[j].applying(p)
+			if len(list) == 0 {
+				continue
+			}
+			deciders[j] = &list[0]
+			granted |= list[0].grants
+			if list[0].grants == 0 {
+				withheld[j] = ^setTrue
+			}
+			for _, overridden := range list[1:] {
+				withheld[j] |= overridden.grants &^ list[0].grants &^ setTrue
+			}
+		}
+		c.granted = append(c.granted, granted)
+		for j, w := range withheld {
+			for k, d := range deciders {
+				if d == nil || w&d.grants&c.acting[i] == 0 {
+					continue
+				}
+				e := &ConflictError{
+					Withholds: c.roles[j].name, WithholdsAt: deciders[j].path,
+					Grants: c.roles[k].name, GrantsAt: d.path,
+					Remedy: "change one of the roles, or do not give both",
+				}
+				e.Action, e.Target = c.question(p, w&d.grants&c.acting[i])
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// settle returns the rules of the claim.
+func (c *composition) settle() ([]rule, error) {
+	for i, p := range c.points {
+		if list, ok := p.ruleFor(); ok {
+			c.entries = append(c.entries, entry{point: p, path: list, grants: c.granted[i]})
+		}
+	}
+	slices.SortStableFunc(c.entries, func(a, b entry) int { return b.path.specificity() - a.path.specificity() })
+	for _, p := range c.points {
+		var order []int32
+		for j := range c.entries {
+			if c.entries[j].covers(p) {
+				order = append(order, int32(j))
+			}
+		}
+		c.order = append(c.order, order)
+	}
+	if p, wrong := c.firstWrong(); wrong != 0 {
+		return nil, c.refuse(p, wrong, "no rule can name an ID and an external ID of one thing",
+			"name things in one way in all roles")
+	}
+	for {
+		c.prune()
+		scope, found := c.crowded()
+		if !found {
+			break
+		}
+		if err := c.clear(scope); err != nil {
+			return nil, err
+		}
+	}
+	var rules []rule
+	for _, e := range c.entries {
+		if !e.gone {
+			rules = append(rules, rule{e.path, c.permissions(e.grants), e.grants&setTrue != 0})
+		}
+	}
+	return rules, nil
+}
+
+func (c *composition) permissions(s set) permissions.PermissionSet {
+	var list []permissions.Permission
+	for i, action := range c.actions {
+		if s>>i&1 != 0 {
+			list = append(list, action)
+		}
+	}
+	return permissions.NewPermissionSet(list...)
+}
+
+// decider returns the first entry in an order that the claim has, other than one that is left out. It
+// returns nil if there is none.
+func (c *composition) decider(order []int32, except *entry) *entry {
+	for _, j := range order {
+		if e := &c.entries[j]; !e.gone && e != except {
+			return e
+		}
+	}
+	return nil
+}
+
+func (e *entry) set() set {
+	if e == nil {
+		return 0
+	}
+	return e.grants
+}
+
+// firstWrong returns the first point on which the claim grants something else than the roles together.
+func (c *composition) firstWrong() (p point, wrong set) {
+	for i, order := range c.order {
+		d := c.decider(order, nil)
+		if wrong := (d.set() ^ c.granted[i]) & c.acting[i] &^ setTrue; wrong != 0 {
+			return c.points[i], wrong
+		}
+		// True says more than a list of all names. No role may be widened by that either.
+		if d.set()&^c.granted[i]&setTrue != 0 {
+			d.grants &^= setTrue
+		}
+	}
+	return point{}, 0
+}
+
+// refuse returns the error for a question to which the claim gives another answer than the roles.
+func (c *composition) refuse(p point, wrong set, problem, remedy string) error {
+	e := &ConflictError{Problem: problem, Remedy: remedy}
+	e.Action, e.Target = c.question(p, wrong)
+	one := c.setOf(rule{grant: permissions.NewPermissionSet(e.Action)})
+	for _, m := range c.roles {
+		if list := m.applying(p); len(list) > 0 && list[0].grants&one == one {
+			e.Grants, e.GrantsAt = m.name, list[0].path
+			break
+		}
+	}
+	return e
+}
+
+// prune removes the entries that change no answer: wherever one of them decides, the next one grants the
+// same.
+func (c *composition) prune() {
+	covered := make([][]int, len(c.entries)) // the points that an entry covers
+	for i, order := range c.order {
+		for _, j := range order {
+			covered[j] = append(covered[j], i)
+		}
+	}
+	changesNothing := func(j int) bool {
+		e := &c.entries[j]
+		return !slices.ContainsFunc(covered[j], func(i int) bool {
+			return c.decider(c.order[i], e).set() != e.grants && c.decider(c.order[i], nil) == e
+		})
+	}
+	for again := true; again; {
+		again = false
+		for j := range c.entries {
+			if e := &c.entries[j]; !e.gone && changesNothing(j) {
+				e.gone, again = true, true
+			}
+		}
+	}
+}
+
+// crowded returns an entry of a scope that must hold more specific scopes too, where a claim has one place
+// for both (SPEC 2.8).
+func (c *composition) crowded() (scope *entry, found bool) {
+	hasRoot := slices.ContainsFunc(c.entries, func(e entry) bool { return !e.gone && e.point == anywhere })
+	for i := range c.entries {
+		e := &c.entries[i]
+		last := e.path[len(e.path)-1]
+		if e.gone || last.IsWildcard() || last.Kind() == permissions.KindConfiguration {
+			continue
+		}
+		if last.Kind() == permissions.KindCredential {
+			// An ID can be written twice, in small and in capital letters. What is in no integration by
+			// name can be in integration:* as well, if that has no grant.
+			upper := strings.ToUpper(last.Name())
+			if !last.IsExternal() && upper != last.Name() || e.path[0].IsWildcard() && !hasRoot {
+				continue
+			}
+		}
+		if slices.ContainsFunc(c.entries, func(inner entry) bool { return !inner.gone && e.holds(&inner) }) {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// holds reports whether another entry is inside the scope of e.
+func (e *entry) holds(inner *entry) bool { return inner.level > e.level && e.covers(inner.point) }
+
+// clear removes the entry of a scope, and takes all that can be inside it instead; or it removes what is
+// inside it. If neither is right, it returns the error.
+func (c *composition) clear(scope *entry) error {
+	before := slices.Clone(c.entries)
+	for i := range c.entries {
+		if e := &c.entries[i]; scope.holds(e) && !e.banned {
+			e.gone = false
+		}
+	}
+	scope.gone, scope.banned = true, true
+	p, wrong := c.firstWrong()
+	if wrong == 0 {
+		return nil
+	}
+	copy(c.entries, before)
+	for i := range c.entries {
+		if e := &c.entries[i]; scope.holds(e) {
+			e.gone, e.banned = true, true
+		}
+	}
+	if _, wrong := c.firstWrong(); wrong == 0 {
+		return nil
+	}
+	kind, inner := "integration", "credential:*"
+	if scope.level == permissions.KindCredential {
+		kind, inner = "credential", "configuration:*"
+	}
+	return c.refuse(p, wrong, "a claim cannot give "+pathText(scope.path)+" a grant and more specific scopes in it too",
+		"grant the same on the "+kind+" as a less specific scope does, and the rest on "+inner+" in it")
+}

@@ -1,0 +1,107 @@
+package roles
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// ErrConflict matches every refusal of [Compose] that is about what roles say together. Such an error is a
+// [*ConflictError].
+var ErrConflict = errors.New("roles: conflict")
+
+// A ConflictError is a question on which no claim gives an answer that suits all roles. It matches
+// [ErrConflict].
+type ConflictError struct {
+	// Withholds is the role that withholds the action on the target, and WithholdsAt the path of its rule
+	// that does. They are empty if no role withholds it, and a claim cannot say what the roles say.
+	Withholds   string
+	WithholdsAt []permissions.Scope
+
+	// Grants is a role that grants the action on the target, and GrantsAt the path of its rule that does.
+	// They are empty if no role grants it, and a claim that says the rest would.
+	Grants   string
+	GrantsAt []permissions.Scope
+
+	Action permissions.Permission
+	Target permissions.Target
+
+	// Problem is why a claim cannot say it, and empty if a role withholds it. Remedy is what to do.
+	Problem, Remedy string
+}
+
+// Error returns all of e in one line.
+func (e *ConflictError) Error() string {
+	question := text.Quote(string(e.Action)) + " on " + e.Target.String()
+	grants := "no role grants it"
+	if e.Grants != "" {
+		grants = "role " + text.Quote(e.Grants) + " grants it at " + pathText(e.GrantsAt)
+	}
+	if e.Withholds != "" {
+		return fmt.Sprintf("%v: %s: %s, and role %s withholds it at %s; %s",
+			ErrConflict, question, grants, text.Quote(e.Withholds), pathText(e.WithholdsAt), e.Remedy)
+	}
+	return fmt.Sprintf("%v: %s: %s, and %s; %s", ErrConflict, question, grants, e.Problem, e.Remedy)
+}
+
+// Unwrap returns ErrConflict.
+func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// pathText returns a path for people. Names are in quotation marks.
+func pathText(p path) string {
+	var list []string
+	for _, s := range p {
+		if s.IsWildcard() || !s.IsExternal() && s.Kind() != permissions.KindIntegration {
+			list = append(list, s.String())
+		} else {
+			list = append(list, strings.TrimSuffix(s.String(), s.Name())+text.Quote(s.Name()))
+		}
+	}
+	return strings.Join(list, "/")
+}
+
+// Compose returns the policy that allows what at least one of the roles allows. No roles at all make the
+// policy of {}, which denies everything.
+//
+// If one role withholds what another one grants, or if no claim says what the roles say together, the
+// error is a [*ConflictError]; see the documentation of the package. Roles that declare different
+// permissions are an error, and so are wrong arguments ([ErrArguments]).
+//
+// Where identifiers are unknown, the policy can allow more than any of the roles alone: if one role
+// allows it where an external ID is x and another one where it is not, it is allowed whatever the
+// external ID is.
+//
+// It is meant for roles of tens of rules. Its time grows with the number of ways in which their
+// rules meet, times the number of rules. It refuses more than about two thousand such ways.
+func Compose(assignments ...Assignment) (*permissions.Policy, error) {
+	var c composition
+	for _, a := range assignments {
+		rules, err := a.expand()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := build(rules, a.Role.options); err != nil {
+			return nil, fmt.Errorf("role %s: %w", text.Quote(a.Role.name), err)
+		}
+		if first := assignments[0].Role; !a.Role.known.Equal(first.known) {
+			return nil, fmt.Errorf("%w: roles %s and %s declare different permissions; "+
+				"create them with the same options", ErrTemplate, text.Quote(first.name), text.Quote(a.Role.name))
+		}
+		c.options = a.Role.options
+		c.add(a.Role.name, rules)
+	}
+	if err := c.meet(); err != nil {
+		return nil, err
+	}
+	if err := c.agree(); err != nil {
+		return nil, err
+	}
+	rules, err := c.settle()
+	if err != nil {
+		return nil, err
+	}
+	return build(rules, c.options)
+}

@@ -1,0 +1,211 @@
+package roles_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/roles"
+)
+
+// requireSame requires that two policies give the same answer to every small question.
+func requireSame(t *testing.T, p, q *permissions.Policy) {
+	t.Helper()
+	for _, target := range targets() {
+		for _, action := range permissions.AllPermissions() {
+			require.Equal(t, p.Allowed(action, target), q.Allowed(action, target), "%s on %v", action, target)
+		}
+	}
+}
+
+type composeCase struct {
+	Name      string
+	Templates []json.RawMessage
+	Want      json.RawMessage
+}
+
+type conflictCase struct {
+	Name          string
+	First, Second json.RawMessage
+	Action        permissions.Permission
+	Target        permissions.Target
+	Message       string
+}
+
+func TestCompose(t *testing.T) {
+	for _, c := range cases[composeCase](t, "compose.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			var list []roles.Assignment
+			for _, template := range c.Templates {
+				list = append(list, roles.MustNew("r", string(template)).With(nil))
+			}
+			p, err := roles.Compose(list...)
+			require.NoError(t, err)
+			require.JSONEq(t, string(c.Want), claimOf(t, p))
+			for i := range list { // the order does not matter
+				list[0], list[i] = list[i], list[0]
+				again, err := roles.Compose(list...)
+				require.NoError(t, err)
+				require.Equal(t, claimOf(t, p), claimOf(t, again))
+			}
+		})
+	}
+}
+
+func TestComposeReportsConflicts(t *testing.T) {
+	for _, c := range cases[conflictCase](t, "conflicts.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			p, err := roles.Compose(
+				roles.MustNew("first", string(c.First)).With(nil), roles.MustNew("second", string(c.Second)).With(nil))
+			require.Nil(t, p)
+			var conflict *roles.ConflictError
+			require.ErrorAs(t, err, &conflict)
+			require.ErrorIs(t, err, roles.ErrConflict)
+			require.Equal(t, c.Action, conflict.Action)
+			require.Equal(t, c.Target, conflict.Target)
+			require.EqualError(t, err, "roles: conflict: "+c.Message)
+		})
+	}
+}
+
+func TestComposeRefusesTooManyMeets(t *testing.T) {
+	a := roles.MustNew("a", `{"credential:ext:${x}":["proxy-api"]}`)
+	b := roles.MustNew("b", `{"configuration:ext:${x}":["workflows","proxy-api"]}`)
+	p, err := roles.Compose(a.With(roles.Args{"x": many("a", 100)}), b.With(roles.Args{"x": many("b", 100)}))
+	require.Nil(t, p)
+	require.ErrorIs(t, err, roles.ErrConflict)
+	require.EqualError(t, err, "roles: conflict: the rules of the roles meet in more than 2000 ways; "+
+		"compose fewer roles, or roles that name less")
+}
+
+// targets returns every target with few names and nothing unknown.
+func targets() (list []permissions.Target) {
+	levels := [][]permissions.Identifier{
+		{permissions.NoID(), permissions.NoExternalID()},
+		{permissions.ID(idA), permissions.NoExternalID()},
+		{permissions.NoID(), permissions.ExternalID("x")},
+		{permissions.ID(idA), permissions.ExternalID("x")},
+		{permissions.ID(idC), permissions.ExternalID("y")},
+	}
+	list = append(list, permissions.User())
+	for _, name := range []string{"slack", "jira", "else"} {
+		list = append(list, permissions.Integration(name))
+		for _, c := range levels {
+			list = append(list, permissions.Integration(name).Credential(c...))
+			for _, f := range levels {
+				list = append(list, permissions.Integration(name).Credential(c...).Configuration(f...))
+			}
+		}
+	}
+	return list
+}
+
+// actsOnItself reports whether an action acts on a target and not on something below it (SPEC 3.3).
+func actsOnItself(action permissions.Permission, target permissions.Target) bool {
+	switch action {
+	case permissions.ConfigWrite, permissions.SettingsRead, permissions.SettingsWrite, permissions.Workflows:
+		return target.Level() == permissions.KindConfiguration
+	case permissions.CredentialWrite, permissions.ProxyAPI:
+		return target.Level() >= permissions.KindCredential
+	case permissions.ActionKit:
+		return target.Level() != permissions.KindIntegration
+	}
+	return true
+}
+
+// randomTemplate returns a claim with a few rules.
+func randomTemplate(g *rand.Rand) string {
+	pick := func(list ...string) string { return list[g.IntN(len(list))] }
+	for {
+		var b permissions.Builder
+		for range 1 + g.IntN(4) {
+			path := []permissions.Scope{permissions.MustParseScope("integration:" + pick("*", "*", "slack", "jira"))}
+			if g.IntN(3) > 0 {
+				path = append(path, permissions.MustParseScope("credential:"+pick("*", idA, idC, "ext:x")))
+			}
+			if g.IntN(2) > 0 {
+				path = append(path, permissions.MustParseScope("configuration:"+pick("*", idA, "ext:x")))
+			}
+			at := b.At(path...)
+			switch g.IntN(6) {
+			case 0:
+				at.AllowAll()
+			case 1:
+				at.DenyAll()
+			case 2:
+				at.Allow(permissions.Events, permissions.ProxyAPI)
+			default:
+				name := pick("events", "proxy-api", "settings:write", "actionkit", "config:write")
+				at.Allow(permissions.Permission(name))
+			}
+		}
+		if p, err := b.Build(); err == nil {
+			claim, err := json.Marshal(p)
+			if err == nil {
+				return string(claim)
+			}
+		}
+	}
+}
+
+// TestComposeAllowsWhatSomeRoleAllows asks every small question about random roles.
+func TestComposeAllowsWhatSomeRoleAllows(t *testing.T) {
+	count := map[string]int{}
+	all := targets()
+	for seed := range uint64(3000) {
+		g := rand.New(rand.NewPCG(seed, 2))
+		names := []string{"a", "b", "c"}[:1+g.IntN(3)]
+		var list []roles.Assignment
+		var templates []string
+		policies := map[string]*permissions.Policy{}
+		for _, name := range names {
+			template := randomTemplate(g)
+			templates = append(templates, template)
+			list = append(list, roles.MustNew(name, template).With(nil))
+			policies[name] = permissions.MustParse(template)
+		}
+		p, err := roles.Compose(list...)
+		some := func(action permissions.Permission, target permissions.Target) bool {
+			for _, p := range policies {
+				if p.Allowed(action, target) {
+					return true
+				}
+			}
+			return false
+		}
+		if err != nil {
+			var conflict *roles.ConflictError
+			require.ErrorAs(t, err, &conflict, "seed %d: %s", seed, templates)
+			require.NotEmpty(t, conflict.Action)
+			require.Equal(t, conflict.Grants != "", some(conflict.Action, conflict.Target), "seed %d: %v", seed, err)
+			if conflict.Grants != "" {
+				grants := policies[conflict.Grants].Allowed(conflict.Action, conflict.Target)
+				require.True(t, grants, "seed %d: %v", seed, err)
+			}
+			if conflict.Withholds != "" {
+				grants := policies[conflict.Withholds].Allowed(conflict.Action, conflict.Target)
+				require.False(t, grants, "seed %d: %v", seed, err)
+				count["withheld"]++
+			} else {
+				count["inexpressible"]++
+			}
+			continue
+		}
+		count["composed"]++
+		for _, target := range all {
+			for _, action := range permissions.AllPermissions() {
+				if actsOnItself(action, target) {
+					require.Equal(t, some(action, target), p.Allowed(action, target), "seed %d: %s on %v of %s: %v",
+						seed, action, target, strings.Join(templates, " and "), p)
+				}
+			}
+		}
+	}
+	for _, sort := range []string{"withheld", "inexpressible", "composed"} {
+		require.Greater(t, count[sort], 50, "%v", count)
+	}
+}

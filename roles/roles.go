@@ -1,0 +1,331 @@
+// Package roles makes policies from roles: templates of a claim, with parameters, that are composed
+// into one policy.
+//
+//	member := roles.MustNew("member", `{
+//	  "integration:${integrations}": {"configuration:ext:${team}": ["settings:write", "workflows"]}
+//	}`)
+//	policy, err := roles.Compose(member.With(roles.Args{"integrations": {"slack", "jira"}, "team": {"Team A"}}))
+//
+// # Templates
+//
+// A template is a claim in which a name, an ID or an external ID may be a parameter, such as ${team}. A
+// parameter is the whole name and never a part of it. Its values make one scope each. A value is
+// never a wildcard and never another form of scope: where the template says credential:${id}, the
+// value is an ID and cannot be ext:acme.
+//
+// # What roles say together
+//
+// [Compose] has one rule: the composed policy allows what at least one of the roles allows. So roles only
+// add. The order does not matter, a role that is given twice changes nothing, and a role that does not
+// mention something says nothing about it.
+//
+// A role can also withhold something: by the grant false or [], which withholds everything there, and
+// by a scope that grants less than a less specific scope of the same role. If another role grants what
+// a role withholds, then one of the two would not mean what it says: the first would be widened, or the
+// second closed. Compose does neither. It returns a [*ConflictError] with both paths and a
+// question that the roles disagree on.
+//
+// # What a claim cannot say
+//
+// A scope has one value: a grant or more specific scopes (SPEC 2.8). So a claim cannot grant events on the
+// integration slack and something else on one credential of it. What to write instead depends on what
+// the grant at the integration is for:
+//
+//   - for credentials and configurations, which is where all but events, metadata:read and
+//     metadata:write act (SPEC 3.3): grant it at credential:* in the integration;
+//   - for events or metadata of every integration: grant it at integration:*;
+//   - for the exception, if it is by ID: put the credential's scope at the top level beside the
+//     integration's, because an ID names one credential only.
+//
+// Nor can a rule name both an ID and an external ID of one credential, and an ID wins. So two roles may add up
+// to something that no claim says: for instance, if one grants a credential by its ID and another one
+// grants a different permission by its external ID. Name things in one way in all roles.
+//
+// Compose tries the first remedy itself. What it cannot say is a [*ConflictError] too.
+package roles
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
+)
+
+// A Role is a template of a claim. It does not change, so any number of goroutines can share one. A nil or
+// zero Role cannot be composed.
+type Role struct {
+	name       string
+	rules      []rule
+	parameters map[string]permissions.Scope // by name, what stands for the parameter in the rules
+	options    []permissions.Option
+	known      permissions.PermissionSet // the ten and those that are declared
+}
+
+// A rule is a path and what a role grants there.
+type rule struct {
+	path  path
+	grant permissions.PermissionSet
+	all   bool // the grant is true, which is more than all the permissions that are known
+}
+
+// A path is that of a rule: a scope for each level, with wildcards for levels that are skipped.
+type path []permissions.Scope
+
+// ErrTemplate matches every error of [New].
+var ErrTemplate = errors.New("roles: the template is wrong")
+
+// ErrArguments matches every error about the arguments for a role's parameters.
+var ErrArguments = errors.New("roles: the arguments are wrong")
+
+var (
+	parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
+
+	// unlikely is declared while a template is read. A grant has it only if it is true.
+	unlikely = permissions.Permission("roles: true")
+)
+
+// New returns the role with a name, which errors show, and a template. The options are those of
+// [permissions.Parse], and can declare up to 52 permissions. Errors match [ErrTemplate], and the error
+// of the claim where that is wrong.
+func New(name, template string, opts ...permissions.Option) (*Role, error) {
+	r := &Role{name: name, parameters: make(map[string]permissions.Scope), options: slices.Clone(opts)}
+	r.known = knownTo(opts)
+	claim := parameter.ReplaceAllStringFunc(template, func(match string) string {
+		return r.standIn(match[2:len(match)-1], template)
+	})
+	policy, err := permissions.Parse([]byte(claim), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.inTerms(err))
+	}
+	probe := append(slices.Clone(opts), permissions.WithPermissions(unlikely))
+	withTrue, err := permissions.Parse([]byte(claim), probe...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.inTerms(err))
+	}
+	isTrue := make(map[string]bool)
+	for rule := range withTrue.Rules() {
+		isTrue[rule.Pointer()] = rule.Grant().Has(unlikely)
+	}
+	for from := range policy.Rules() {
+		for _, s := range from.Path() {
+			if err := r.checkScope(s); err != nil {
+				return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), err)
+			}
+		}
+		r.rules = append(r.rules, rule{from.Path(), from.Grant(), isTrue[from.Pointer()]})
+	}
+	return r, nil
+}
+
+// knownTo returns the permissions that are known with some options. All of them can be asked of an
+// integration.
+func knownTo(opts []permissions.Option) permissions.PermissionSet {
+	return permissions.Unrestricted(opts...).Permissions(permissions.Integration("some"))
+}
+
+// MustNew is [New] for package variables and tests: it panics where New returns an error.
+func MustNew(name, template string, opts ...permissions.Option) *Role {
+	r, err := New(name, template, opts...)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// standIn returns what stands for a parameter in the claim: a UUID that the template does not have. It
+// can be a name, an ID and an external ID.
+func (r *Role) standIn(parameter, template string) string {
+	if s, ok := r.parameters[parameter]; ok {
+		return s.Name()
+	}
+	for n := len(r.parameters); ; n++ {
+		id := fmt.Sprintf("70617261-6d65-4000-8000-%012x", n)
+		if taken := r.parameterOf(id) != ""; !taken && !strings.Contains(strings.ToLower(template), id) {
+			r.parameters[parameter] = permissions.MustParseScope("credential:" + id)
+			return id
+		}
+	}
+}
+
+// parameterOf returns the parameter that a name stands for, or "".
+func (r *Role) parameterOf(name string) string {
+	for parameter, s := range r.parameters {
+		if s.Name() == name {
+			return parameter
+		}
+	}
+	return ""
+}
+
+// checkScope requires that a parameter is a whole name.
+func (r *Role) checkScope(s permissions.Scope) error {
+	if s.IsWildcard() || r.parameterOf(s.Name()) != "" {
+		return nil
+	}
+	for parameter, standIn := range r.parameters {
+		if strings.Contains(s.Name(), standIn.Name()) {
+			return fmt.Errorf("the parameter ${%s} is a part of a name; make it the whole name", parameter)
+		}
+	}
+	if strings.Contains(s.Name(), "${") {
+		return fmt.Errorf("%s has ${ but no parameter; a parameter is ${ and }, with a letter and then letters, "+
+			"digits and underscores between them, and has no escapes", text.Quote(s.String()))
+	}
+	return nil
+}
+
+// inTerms returns an error about the claim in terms of the template.
+func (r *Role) inTerms(err error) error {
+	var parse *permissions.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	e := *parse
+	e.Offset = -1 // it is an offset in another text
+	for parameter, s := range r.parameters {
+		for _, field := range []*string{&e.Pointer, &e.Found, &e.Problem, &e.Remedy} {
+			*field = strings.ReplaceAll(*field, s.Name(), "${"+parameter+"}")
+		}
+	}
+	return &e
+}
+
+// Name returns the name of the role.
+func (r *Role) Name() string {
+	if r == nil {
+		return ""
+	}
+	return r.name
+}
+
+// Parameters returns the names of the parameters, sorted.
+func (r *Role) Parameters() []string {
+	if r == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(r.parameters))
+}
+
+// Args has the values of parameters by their names. Each value makes one scope. No values make none:
+// what the template says of the parameter is left out. A parameter that is missing is an error.
+type Args map[string][]string
+
+// An Assignment is a role with the values of its parameters.
+type Assignment struct {
+	Role *Role
+	Args Args
+}
+
+// With returns the assignment of the role with these arguments. It may be called with nil for a role
+// without parameters.
+func (r *Role) With(args Args) Assignment { return Assignment{r, args} }
+
+// Policy returns the policy of one role alone. Errors match [ErrArguments], or are those of
+// [permissions.Builder.Build], for two values that are the same for example.
+func (a Assignment) Policy() (*permissions.Policy, error) {
+	rules, err := a.expand()
+	if err != nil {
+		return nil, err
+	}
+	return build(rules, a.Role.options)
+}
+
+// expand returns the rules with values for parameters.
+func (a Assignment) expand() (list []rule, err error) {
+	if a.Role == nil || a.Role.parameters == nil {
+		return nil, fmt.Errorf("%w: the role is nil or zero; New makes one", ErrArguments)
+	}
+	r := a.Role
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%w: role %s: "+format, append([]any{ErrArguments, text.Quote(r.name)}, args...)...)
+	}
+	for _, name := range r.Parameters() {
+		if _, ok := a.Args[name]; !ok {
+			return nil, fail("the parameter %s is missing; give an empty list for no scope at all", text.Quote(name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Args)) {
+		if _, ok := r.parameters[name]; !ok {
+			return nil, fail("there is no parameter %s", text.Quote(name))
+		}
+	}
+	for _, from := range r.rules {
+		paths := []path{from.path}
+		for _, parameter := range r.Parameters() {
+			if paths, err = r.replace(paths, parameter, a.Args[parameter]); err != nil {
+				return nil, fail("the parameter %s: %w", text.Quote(parameter), err)
+			}
+		}
+		if len(list)+len(paths) > maxRules {
+			return nil, fail("the role has more than %d rules with them", maxRules)
+		}
+		for _, p := range paths {
+			list = append(list, rule{p, from.grant, from.all})
+		}
+	}
+	return list, nil
+}
+
+// maxRules is how many rules a role can have with its arguments.
+const maxRules = 10_000
+
+// replace returns the paths with each of the values for a parameter.
+func (r *Role) replace(paths []path, parameter string, values []string) (list []path, err error) {
+	standIn := r.parameters[parameter].Name()
+	isIt := func(s permissions.Scope) bool { return s.Name() == standIn }
+	for _, p := range paths {
+		if !slices.ContainsFunc(p, isIt) {
+			list = append(list, p)
+			continue
+		}
+		for _, value := range values {
+			if len(list) > maxRules {
+				return list, nil // which the caller refuses
+			}
+			replaced := slices.Clone(p)
+			for i, s := range p {
+				if isIt(s) {
+					if replaced[i], err = withName(s, value); err != nil {
+						return nil, err
+					}
+				}
+			}
+			list = append(list, replaced)
+		}
+	}
+	return list, nil
+}
+
+// withName returns a scope of the same form with another name.
+func withName(s permissions.Scope, name string) (permissions.Scope, error) {
+	named, err := permissions.ParseScope(strings.TrimSuffix(s.String(), s.Name()) + name)
+	switch {
+	case err != nil:
+		return permissions.Scope{}, err
+	case named.IsWildcard():
+		return permissions.Scope{}, fmt.Errorf("the value %s is a wildcard; say that in the template", text.Quote(name))
+	case named.Kind() != s.Kind() || named.IsExternal() != s.IsExternal():
+		return permissions.Scope{}, fmt.Errorf("the value %s is an external ID, and the template has an ID there",
+			text.Quote(name))
+	}
+	return named, nil
+}
+
+// build returns the policy of some rules.
+func build(rules []rule, opts []permissions.Option) (*permissions.Policy, error) {
+	var b permissions.Builder
+	for _, r := range rules {
+		at := b.At(r.path...)
+		if r.all {
+			at.AllowAll()
+		} else {
+			at.Grant(r.grant)
+		}
+	}
+	return b.Build(opts...)
+}

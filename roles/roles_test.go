@@ -1,0 +1,178 @@
+package roles_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/roles"
+)
+
+const (
+	idA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+	idB = "0b1c2d3e-4f50-4000-8000-00000000000a"
+	idC = "11111111-2222-4333-8444-555555555555" // has one spelling
+)
+
+// cases reads a file of cases in testdata.
+func cases[T any](t *testing.T, name string) (list []T) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	require.NoError(t, d.Decode(&list))
+	require.NotEmpty(t, list)
+	return list
+}
+
+type parametersCase struct {
+	Name     string
+	Template json.RawMessage
+	Args     roles.Args
+	Want     string
+}
+
+type argumentsCase struct {
+	Name     string
+	Template json.RawMessage
+	Args     roles.Args
+	Message  string
+}
+
+type templateCase struct{ Name, Template, Message string }
+
+// claimOf returns the claim of a policy.
+func claimOf(t *testing.T, p *permissions.Policy) string {
+	t.Helper()
+	claim, err := json.Marshal(p)
+	require.NoError(t, err)
+	return string(claim)
+}
+
+func TestParametersBecomeNames(t *testing.T) {
+	for _, c := range cases[parametersCase](t, "parameters.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := roles.New("r", string(c.Template))
+			require.NoError(t, err)
+			alone, err := r.With(c.Args).Policy()
+			require.NoError(t, err)
+			require.Equal(t, c.Want, claimOf(t, alone))
+			composed, err := roles.Compose(r.With(c.Args))
+			require.NoError(t, err)
+			requireSame(t, composed, alone)
+		})
+	}
+}
+
+func TestArgumentsAreRefused(t *testing.T) {
+	for _, c := range cases[argumentsCase](t, "arguments.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := roles.New("r", string(c.Template))
+			require.NoError(t, err)
+			for name, f := range map[string]func() (*permissions.Policy, error){
+				"Policy":  func() (*permissions.Policy, error) { return r.With(c.Args).Policy() },
+				"Compose": func() (*permissions.Policy, error) { return roles.Compose(r.With(c.Args)) },
+			} {
+				p, err := f()
+				require.Nil(t, p, name)
+				require.ErrorIs(t, err, roles.ErrArguments, name)
+				require.EqualError(t, err, `roles: the arguments are wrong: role "r": `+c.Message, name)
+			}
+		})
+	}
+}
+
+func TestTooManyArgumentsAreRefused(t *testing.T) {
+	r := roles.MustNew("r", `{"integration:${i}":{"credential:ext:${j}":true}}`)
+	p, err := r.With(roles.Args{"i": many("i", 200), "j": many("j", 200)}).Policy()
+	require.Nil(t, p)
+	require.ErrorIs(t, err, roles.ErrArguments)
+	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them`)
+}
+
+func many(prefix string, n int) (list []string) {
+	for i := range n {
+		list = append(list, prefix+string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	return list
+}
+
+func TestSameValueTwiceIsRefused(t *testing.T) {
+	r := roles.MustNew("r", `{"credential:${c}":true}`)
+	for name, values := range map[string][]string{
+		"the same": {idA, idA}, "in capitals": {idA, "3FA85F64-5717-4562-B3FC-2C963F66AFA6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := roles.Compose(r.With(roles.Args{"c": values}))
+			require.Nil(t, p)
+			require.ErrorIs(t, err, permissions.ErrDuplicate)
+		})
+	}
+}
+
+func TestTemplatesAreRefused(t *testing.T) {
+	for _, c := range cases[templateCase](t, "templates.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := roles.New("r", c.Template)
+			require.Nil(t, r)
+			require.ErrorIs(t, err, roles.ErrTemplate)
+			require.EqualError(t, err, `roles: the template is wrong: role "r": `+c.Message)
+			require.Panics(t, func() { roles.MustNew("r", c.Template) })
+		})
+	}
+}
+
+func TestTemplateThatHasTheStandIn(t *testing.T) {
+	const standIn = "70617261-6d65-4000-8000-000000000000"
+	r := roles.MustNew("r", `{"credential:`+standIn+`":false,"credential:${c}":["events"]}`)
+	p, err := r.With(roles.Args{"c": {idA}}).Policy()
+	require.NoError(t, err)
+	require.Equal(t, `{"credential:`+idA+`":["events"],"credential:`+standIn+`":[]}`, claimOf(t, p))
+}
+
+func TestRole(t *testing.T) {
+	r := roles.MustNew("member", `{"integration:${integrations}":{"configuration:ext:${team}":[]}}`)
+	require.Equal(t, "member", r.Name())
+	require.Equal(t, []string{"integrations", "team"}, r.Parameters())
+	require.Empty(t, roles.MustNew("r", "{}").Parameters())
+}
+
+func TestNilAndZeroRoles(t *testing.T) {
+	for name, r := range map[string]*roles.Role{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) {
+			require.Empty(t, r.Name())
+			require.Empty(t, r.Parameters())
+			p, err := roles.Compose(r.With(nil))
+			require.Nil(t, p)
+			require.ErrorIs(t, err, roles.ErrArguments)
+			p, err = roles.Assignment{Role: r}.Policy()
+			require.Nil(t, p)
+			require.ErrorIs(t, err, roles.ErrArguments)
+		})
+	}
+}
+
+func TestRolesWithExtraPermissions(t *testing.T) {
+	extra := permissions.WithPermissions("custom:read")
+	all := roles.MustNew("all", `{"integration:*":true}`, extra)
+	some := roles.MustNew("some", `{"integration:*":["custom:read"]}`, extra)
+	p, err := roles.Compose(some.With(nil))
+	require.NoError(t, err)
+	require.True(t, p.Allowed("custom:read", permissions.User()))
+	p, err = roles.Compose(some.With(nil), all.With(nil))
+	require.NoError(t, err)
+	require.Equal(t, `{"integration:*":true}`, claimOf(t, p))
+	require.True(t, p.Allowed("custom:read", permissions.User()))
+
+	p, err = roles.Compose(some.With(nil), roles.MustNew("ten", `{"integration:*":true}`).With(nil))
+	require.Nil(t, p)
+	require.ErrorIs(t, err, roles.ErrTemplate)
+	require.EqualError(t, err, `roles: the template is wrong: roles "some" and "ten" declare different permissions; `+
+		`create them with the same options`)
+}
