@@ -1,9 +1,10 @@
-// Command server is a small credentials API, as a real service would have it: list, get,
-// connect, disconnect and proxy, over an SQL database. Every handler asks the caller's policy
-// before it touches a row.
+// Command server is a small credentials API, as a real service would have it: list, get, connect,
+// disconnect and proxy, with an SQL database. Every handler asks the caller's policy before it touches a
+// row.
 //
-//	go run . -demo    send a few requests to itself, show the answers, and end
-//	go run .          serve on 127.0.0.1:8080, and show how to ask with curl
+//	go run . -demo                     send a few requests to itself, show the answers, and end
+//	go run .                           serve on 127.0.0.1:8080, and show how to ask with curl
+//	go run . -database postgres://...  the same with PostgreSQL in place of SQLite in memory
 //
 // With PARAGON_PROJECT_ID and PARAGON_PUBLIC_KEY (PEM) in the environment it accepts the
 // tokens of that project. Without them it makes a key of its own, and tokens to try.
@@ -26,21 +27,23 @@ import (
 	"time"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "the address to serve on")
 	demo := flag.Bool("demo", false, "send a few requests to itself, show the answers, and end")
+	database := flag.String("database", "", "a PostgreSQL database, postgres://...; without it, SQLite in memory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *listen, *demo, os.Getenv, os.Stdout); err != nil {
+	if err := run(ctx, *listen, *database, *demo, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, listen string, demo bool, env func(string) string, out io.Writer) error {
+func run(ctx context.Context, listen, database string, demo bool, env func(string) string, out io.Writer) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	verifier, tokens, err := trust(demo, env)
 	if err != nil {
@@ -49,7 +52,7 @@ func run(ctx context.Context, listen string, demo bool, env func(string) string,
 	if demo {
 		listen, log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
 	}
-	s, err := openStore(ctx)
+	s, err := openStore(ctx, database, demo)
 	if err != nil {
 		return err
 	}
@@ -88,25 +91,25 @@ func run(ctx context.Context, listen string, demo bool, env func(string) string,
 }
 
 // trust returns the verifier, and tokens to try if the key is one of its own.
-func trust(demo bool, env func(string) string) (*permissions.Verifier, map[string]string, error) {
+func trust(demo bool, env func(string) string) (*usertoken.Verifier, map[string]string, error) {
 	project, pem := env("PARAGON_PROJECT_ID"), env("PARAGON_PUBLIC_KEY")
 	if (project != "" || pem != "") && !demo {
-		key, err := permissions.ParsePublicKey(pem)
+		key, err := usertoken.ParsePublicKey(pem)
 		if err != nil {
 			return nil, nil, fmt.Errorf("PARAGON_PUBLIC_KEY: %w", err)
 		}
-		verifier, err := permissions.NewVerifier(project, key)
+		verifier, err := usertoken.NewVerifier(project, key)
 		return verifier, nil, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, nil, err
 	}
-	verifier, err := permissions.NewVerifier("demo", &key.PublicKey)
+	verifier, err := usertoken.NewVerifier("demo", &key.PublicKey)
 	if err != nil {
 		return nil, nil, err
 	}
-	signer, err := permissions.NewSigner("demo", key)
+	signer, err := usertoken.NewSigner("demo", key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,21 +136,36 @@ var roles = map[string]*permissions.Policy{
 	"reader": permissions.MustParse(`{"integration:*": ["settings:read"]}`),
 }
 
-// seed fills the store, and returns the IDs by account.
+// seed fills a store that has no rows of the tenant, and returns the IDs by account.
 func seed(ctx context.Context, s *store) (map[string]string, error) {
 	ids := make(map[string]string)
-	for _, row := range []struct{ owner, integration, externalID, account string }{
-		{tenant, "slack", permissions.None, "slack/everyone"},
-		{tenant, "slack", "sales", "slack/sales"},
-		{tenant, "slack", "finance", "slack/finance"},
-		{tenant, "jira", permissions.None, "jira/tracker"},
-		{"globex", "slack", permissions.None, "slack/globex"},
+	there, err := s.list(ctx, tenant, "00000000-0000-0000-0000-000000000000",
+		permissions.Unrestricted().VisibleCredentials(permissions.User()))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range there.Credentials {
+		ids[c.Account] = c.ID
+	}
+	if len(ids) > 0 {
+		return ids, nil
+	}
+	sales, finance := "sales", "finance"
+	for _, row := range []struct {
+		owner string
+		credential
+	}{
+		{tenant, credential{Integration: "slack", Account: "slack/everyone"}},
+		{tenant, credential{Integration: "slack", ExternalID: &sales, Account: "slack/sales"}},
+		{tenant, credential{Integration: "slack", ExternalID: &finance, Account: "slack/finance"}},
+		{tenant, credential{Integration: "jira", Account: "jira/tracker"}},
+		{"globex", credential{Integration: "slack", Account: "slack/globex"}},
 	} {
-		c, err := s.insert(ctx, row.owner, permissions.Target{Integration: row.integration, CredentialExternalID: row.externalID}, row.account)
+		c, err := s.insert(ctx, row.owner, row.credential)
 		if err != nil {
 			return nil, err
 		}
-		ids[row.account] = c.ID
+		ids[row.Account] = c.ID
 	}
 	return ids, nil
 }
@@ -164,14 +182,21 @@ func steps(ids map[string]string) []step {
 		return "/integrations/" + integration + "/credentials/" + ids[account]
 	}
 	return []step{
-		{"a member lists the credentials with which requests may be sent", "member", "GET", "/integrations/slack/credentials", "", "", 200},
-		{"and sends one with that of sales", "member", "POST", "/integrations/slack/proxy/chat.postMessage", ids["slack/sales"], "", 200},
-		{"that of finance does not exist for members", "member", "POST", "/integrations/slack/proxy/chat.postMessage", ids["slack/finance"], "", 404},
+		{"a member lists the credentials of all integrations that may be seen", "member", "GET", "/credentials", "",
+			"", 200},
+		{"and those with which requests may be sent", "member", "GET", "/integrations/slack/credentials?can=proxy-api",
+			"", "", 200},
+		{"and sends one with that of sales, which its external ID names", "member", "POST",
+			"/integrations/slack/proxy/chat.postMessage", "sales", "", 200},
+		{"that of finance does not exist for members", "member", "POST", "/integrations/slack/proxy/chat.postMessage",
+			ids["slack/finance"], "", 404},
 		{"a reader sees it", "reader", "GET", at("slack/finance"), "", "", 200},
 		{"but may not delete it", "reader", "DELETE", at("slack/finance"), "", "", 403},
 		{"an admin may", "admin", "DELETE", at("slack/finance"), "", "", 204},
-		{"a member connects a credential", "member", "POST", "/integrations/slack/credentials", "", `{"external_id": "support", "account": "slack/support"}`, 201},
-		{"but none as finance", "member", "POST", "/integrations/slack/credentials", "", `{"external_id": "finance", "account": "slack/finance"}`, 403},
+		{"a member connects a credential", "member", "POST", "/integrations/slack/credentials", "",
+			`{"external_id": "support", "account": "slack/support"}`, 201},
+		{"but not as finance", "member", "POST", "/integrations/slack/credentials", "",
+			`{"external_id": "finance", "account": "slack/finance"}`, 403},
 		{"nobody gets anywhere without a token", "", "GET", "/integrations/slack/credentials", "", "", 401},
 	}
 }
@@ -228,7 +253,7 @@ func tell(out io.Writer, base string, tokens, ids map[string]string) {
 		if s.body != "" {
 			fmt.Fprintf(out, " -d '%s'", s.body)
 		}
-		fmt.Fprintf(out, " %s%s\n", base, s.path)
+		fmt.Fprintf(out, " '%s%s'\n", base, s.path)
 	}
 	fmt.Fprintln(out)
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 func environment(pairs ...string) func(string) string {
@@ -29,16 +29,19 @@ func environment(pairs ...string) func(string) string {
 	}
 }
 
-// The demonstration shows a request that is allowed and one that is denied.
+// TestDemo runs the demonstration twice: it shows a request that is allowed and one that is denied.
 func TestDemo(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), "", true, environment(), &out))
-	for _, want := range []string{"200 OK  [{", "204 No Content", "401 Unauthorized", "403 Forbidden", "404 Not Found"} {
-		require.Contains(t, out.String(), want)
+	for _, database := range []string{"", postgreSQL} {
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), "", database, true, environment(), &out))
+		for _, want := range []string{`200 OK  {"credentials":[{`, "204 No Content", "401 Unauthorized",
+			"403 Forbidden", "404 Not Found"} {
+			require.Contains(t, out.String(), want)
+		}
 	}
 }
 
-// Served without the demonstration, the printed tokens work until it is told to stop.
+// TestServe requires that the printed tokens work until the server is told to stop.
 func TestServe(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -48,7 +51,7 @@ func TestServe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, address, false, environment(), writer) }()
+	go func() { done <- run(ctx, address, "", false, environment(), writer) }()
 	var text strings.Builder
 	for buffer := make([]byte, 4096); !strings.Contains(text.String(), "nobody gets anywhere"); {
 		n, err := reader.Read(buffer)
@@ -69,7 +72,7 @@ func TestServe(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// With a project's key, that decides, and no tokens are made.
+// TestProjectKey requires that the key of a project decides, and that no tokens are made then.
 func TestProjectKey(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -80,7 +83,7 @@ func TestProjectKey(t *testing.T) {
 	verifier, tokens, err := trust(false, environment("PARAGON_PROJECT_ID", "p", "PARAGON_PUBLIC_KEY", text))
 	require.NoError(t, err)
 	require.Nil(t, tokens)
-	signer, err := permissions.NewSigner("p", key)
+	signer, err := usertoken.NewSigner("p", key)
 	require.NoError(t, err)
 	token, err := signer.Sign(tenant, roles["reader"])
 	require.NoError(t, err)
@@ -90,7 +93,7 @@ func TestProjectKey(t *testing.T) {
 	_, _, err = trust(false, environment("PARAGON_PROJECT_ID", "p"))
 	require.ErrorContains(t, err, "PARAGON_PUBLIC_KEY")
 	_, _, err = trust(false, environment("PARAGON_PUBLIC_KEY", text))
-	require.ErrorContains(t, err, "the project ID is empty")
-	require.Error(t, run(t.Context(), "", false, environment("PARAGON_PROJECT_ID", "p"), io.Discard))
-	require.Error(t, run(t.Context(), "nowhere", false, environment(), io.Discard))
+	require.ErrorContains(t, err, "project")
+	require.Error(t, run(t.Context(), "", "", false, environment("PARAGON_PROJECT_ID", "p"), io.Discard))
+	require.Error(t, run(t.Context(), "nowhere", "", false, environment(), io.Discard))
 }
