@@ -13,16 +13,18 @@ import (
 	"text/tabwriter"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/usertoken"
 )
 
 const (
 	project = "1f0b7c3e-5c2d-4a57-8d7b-90e2a9c6d311"
-	annas   = "3fa85f64-5717-4562-b3fc-2c963f66afa6" // credentials
-	bens    = "9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f"
+	annas   = "3fa85f64-5717-4562-b3fc-2c963f66afa6" // a credential
+	bens    = "9b2f3c10-77aa-4e0e-9a58-0f5b7c1d2e3f" // another one
+	theirs  = "2f1e4d3c-5b6a-4798-8a9b-0c1d2e3f4a5b" // a configuration
 )
 
-// The claim of the token: everybody may send events; in Salesforce, Anna's credential may be
-// used and no other; and whatever belongs to Team A has settings that may be changed.
+// The claim of the token. Everybody may send events. In Salesforce, Anna's credential may be used
+// and no other. The settings of Team A's configurations may be changed.
 const claim = `{
   "integration:*": ["events"],
   "integration:salesforce": {
@@ -40,17 +42,17 @@ func main() {
 }
 
 func run(out io.Writer) error {
-	// Whoever issues tokens has a private key, and signs. A service has the public half of
-	// it, and verifies.
+	// A service that issues tokens has a private key and signs. A service that gets tokens has
+	// the public key and verifies.
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
-	signer, err := permissions.NewSigner(project, key)
+	signer, err := usertoken.NewSigner(project, key)
 	if err != nil {
 		return err
 	}
-	verifier, err := permissions.NewVerifier(project, &key.PublicKey)
+	verifier, err := usertoken.NewVerifier(project, &key.PublicKey)
 	if err != nil {
 		return err
 	}
@@ -74,16 +76,11 @@ func run(out io.Writer) error {
 
 // answer prints a table of questions with their answers.
 func answer(out io.Writer, policy *permissions.Policy) error {
-	salesforce := permissions.Target{Integration: "salesforce"}
-	credential := func(id string) permissions.Target {
-		// A target names all that is known of an object. These have no external ID.
-		return permissions.Target{Integration: "salesforce", CredentialID: id, CredentialExternalID: permissions.None}
-	}
-	configuration := func(credentialID, externalID string) permissions.Target {
-		target := credential(credentialID)
-		target.ConfigurationID, target.ConfigurationExternalID = "2f1e", externalID
-		return target
-	}
+	// A target has everything that is known of an object. These credentials have no external ID.
+	salesforce := permissions.Integration("salesforce")
+	anna := salesforce.Credential(permissions.ID(annas), permissions.NoExternalID())
+	ben := salesforce.Credential(permissions.ID(bens), permissions.NoExternalID())
+	id := permissions.ID(theirs)
 
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ACTION\tTARGET\tANSWER\tWHY\tRULE")
@@ -92,13 +89,13 @@ func answer(out io.Writer, policy *permissions.Policy) error {
 		name   string
 		target permissions.Target
 	}{
-		{permissions.Events, "the user", permissions.Target{}},
-		{permissions.ProxyAPI, "Anna's credential", credential(annas)},
-		{permissions.ProxyAPI, "Ben's credential", credential(bens)},
+		{permissions.Events, "the user", permissions.User()},
+		{permissions.ProxyAPI, "Anna's credential", anna},
+		{permissions.ProxyAPI, "Ben's credential", ben},
 		{permissions.CredentialWrite, "Salesforce, to connect a credential", salesforce},
-		{permissions.SettingsRead, "Team A's configuration of Ben's credential", configuration(bens, "Team A")},
-		{permissions.Workflows, "a configuration of Anna's credential", configuration(annas, permissions.None)},
-		{permissions.Workflows, "the same, had nobody looked whose it is", configuration(annas, "")},
+		{permissions.SettingsRead, "Team A's configuration", ben.Configuration(id, permissions.ExternalID("Team A"))},
+		{permissions.Workflows, "a configuration without external ID", anna.Configuration(id, permissions.NoExternalID())},
+		{permissions.Workflows, "a configuration that nobody looked up", anna.Configuration(id)},
 	} {
 		decision := policy.Decide(question.action, question.target)
 		answer, rule := "no", "-"

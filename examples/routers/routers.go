@@ -1,10 +1,10 @@
-// Package routers shows httpauth under net/http's ServeMux, chi, gin and echo: two routes, of
-// which one requires a permission on what its path names, and one only a token.
+// Package routers shows httpauth with net/http's ServeMux, chi, gin and echo. It has two routes: one
+// requires a permission on what its path names, and the other requires only a token.
 //
-// Routers differ in what they make of escapes in a path: of .../credentials/%38, ServeMux and
-// gin make the credential 8, and chi and echo the credential %38, which httpauth.Path refuses.
-// The rule for all of them: look an object up by the very value that the policy was asked
-// about. Whoever unescapes it in between has asked about something else.
+// Routers differ in what they make of escapes in a path. From .../credentials/%38, ServeMux and gin
+// make the credential 8, and chi and echo the credential %38, which httpauth.Path refuses. With any
+// router, look an object up by the same value that the policy was asked about. A handler that
+// unescapes the value in between has asked about something else.
 package routers
 
 import (
@@ -18,10 +18,10 @@ import (
 	"github.com/connectperms/permissions/httpauth"
 )
 
-// disconnect is what the route that requires a permission asks about.
+// disconnect is the target of the route that requires a permission.
 var disconnect = httpauth.Sources{
-	Integration:  httpauth.Path("integration"),
-	CredentialID: httpauth.Path("credential"),
+	Integration: httpauth.Path("integration"),
+	Credential:  httpauth.Path("credential"),
 }
 
 // ServeMux has the routes on net/http's router.
@@ -36,9 +36,9 @@ func ServeMux(auth *httpauth.Middleware, deleted func(integration, credential st
 	return mux
 }
 
-// Chi has the routes on chi, whose middleware is that of net/http. Require stands in With,
-// which runs when the route has been found: in Use it would run before there are path values,
-// and answer every request with 400.
+// Chi has the routes on chi, whose middleware is that of net/http. Require is in With, which runs when
+// the route has been found. In Use it would run before there are path values, and answer every
+// request with 400.
 func Chi(auth *httpauth.Middleware, deleted func(integration, credential string)) http.Handler {
 	r := chi.NewRouter()
 	r.Use(auth.Wrap)

@@ -25,7 +25,19 @@ var all = map[string]func(*httpauth.Middleware, func(integration, credential str
 	"ServeMux": routers.ServeMux, "chi": routers.Chi, "gin": routers.Gin, "echo": routers.Echo,
 }
 
-var policy = permissions.MustParse(`{"integration:slack": {"credential:*": ["credential:write"], "credential:8": false, "credential:a/b": false, "credential:a b": false}}`)
+var policy = permissions.MustParse(`{
+	"integration:slack": {
+		"credential:*":       ["credential:write"],
+		"credential:ext:8":   false,
+		"credential:ext:a/b": false,
+		"credential:ext:a b": false
+	}
+}`)
+
+// target is what a request for a credential is about.
+func target(integration, credential string) permissions.Target {
+	return permissions.Integration(integration).Credential(permissions.Reference(credential))
+}
 
 func TestRouters(t *testing.T) {
 	kit := permissionstest.New(t)
@@ -33,12 +45,11 @@ func TestRouters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var deleted [][2]string
 			var asked []permissions.Target
-			auth := httpauth.New(kit.Verifier(), httpauth.WithObserver(
-				func(_ context.Context, _ permissions.Permission, target permissions.Target, d permissions.Decision) {
-					if d.Allowed {
-						asked = append(asked, target)
-					}
-				}))
+			auth := httpauth.New(kit.Verifier(), httpauth.WithObserver(func(_ context.Context, o permissions.Observation) {
+				if o.Decision.Allowed {
+					asked = append(asked, o.Target)
+				}
+			}))
 			h := router(auth, func(integration, credential string) { deleted = append(deleted, [2]string{integration, credential}) })
 			send := func(method, path string, authorized bool) *http.Response {
 				deleted, asked = nil, nil
@@ -59,7 +70,7 @@ func TestRouters(t *testing.T) {
 
 			require.Equal(t, 204, send("DELETE", "/integrations/slack/credentials/7", true).StatusCode)
 			require.Equal(t, [][2]string{{"slack", "7"}}, deleted)
-			require.Equal(t, []permissions.Target{{Integration: "slack", CredentialID: "7"}}, asked)
+			require.Equal(t, []permissions.Target{target("slack", "7")}, asked)
 
 			refused(send("DELETE", "/integrations/slack/credentials/8", true), 403)
 			refused(send("DELETE", "/integrations/jira/credentials/7", true), 403)
@@ -74,7 +85,7 @@ func TestRouters(t *testing.T) {
 			n, _ := resp.Body.Read(body)
 			require.Equal(t, "ann", string(body[:n]))
 
-			// Whatever a router makes of an odd path, what it acts on is what was asked about.
+			// A router may read an unusual path in its own way. It acts on what the policy was asked about.
 			for _, path := range []string{
 				"/integrations/slack/credentials/%38", "/integrations/slack/credentials/a%2Fb", "/integrations/slack/credentials/a%252Fb",
 				"/integrations/slack/credentials/a+b", "/integrations/slack/credentials/a;b", "/integrations/slack/credentials/%2e%2e",
@@ -84,7 +95,7 @@ func TestRouters(t *testing.T) {
 				resp := send("DELETE", path, true)
 				require.Len(t, deleted, len(asked), path)
 				for i, d := range deleted {
-					require.Equal(t, permissions.Target{Integration: d[0], CredentialID: d[1]}, asked[i], path)
+					require.Equal(t, target(d[0], d[1]), asked[i], path)
 					require.NotContains(t, []string{"8", "a/b", "a b"}, d[1], path)
 					require.NotRegexp(t, "%[0-9A-Fa-f]{2}", d[1], path)
 				}
@@ -96,7 +107,7 @@ func TestRouters(t *testing.T) {
 	}
 }
 
-// A middleware that does not go on stops gin.
+// A middleware that does not call the next handler stops gin.
 func TestGinStops(t *testing.T) {
 	e := gin.New()
 	e.GET("/", routers.GinMiddleware(func(http.Handler) http.Handler {
