@@ -3,12 +3,10 @@ package main
 import (
 	"github.com/casbin/casbin/v3"
 	"github.com/casbin/casbin/v3/model"
-
-	"github.com/connectperms/permissions"
 )
 
-// One line per permission of a rule, then one that denies what else is asked of it;
-// the first line that matches decides.
+// A rule has a line for each of its permissions, then one that denies whatever else is asked of it. The
+// first line that matches decides.
 const casbinModel = `
 [request_definition]
 r = act, integration, credential, credential_ext, configuration, configuration_ext
@@ -26,29 +24,37 @@ m = (p.credential == r.credential || p.credential == "" || p.credential == r.cre
     (p.act == r.act || p.act == "*")
 `
 
+const casbinBeyond = "Roles and their inheritance, domains, models as text, adapters that store policies, watchers that spread changes."
+
+const engineWithout = "It validates neither claim nor question. An unknown identifier matches nothing (SPEC 4.7). Somebody has to translate claims."
+
 var casbinPlain = contender{
 	name: "casbin",
-	model: "A line per permission of each rule and a denying line after them, the most specific rule first, effect " +
-		"`priority(p.eft) || deny`, one matcher of string comparisons. For each line casbin looks through all lines' effects, so the " +
-		"time grows with the square of the rules: at 100,000 one that was not in the cache took up to 40 s.",
-	most: 1_000,
-	load: func(claim []byte) (prepared, error) {
+	model: "A line for each permission of a rule and a denying line after them, the most specific rule first, with the effect " +
+		"`priority(p.eft) || deny` and one matcher of string comparisons. For each line casbin looks through all lines' effects, so the " +
+		"time grows with the square of the rules.",
+	beyond:  casbinBeyond,
+	without: engineWithout,
+	most:    1_000,
+	load: func(claim []byte) (loaded, error) {
 		e, err := casbin.NewEnforcer(casbinNewModel())
 		if err != nil {
-			return nil, err
+			return loaded{}, err
 		}
 		return casbinLoad(e, claim)
 	},
 }
 
 var casbinCached = contender{
-	name:  "casbin, warm cache",
-	model: "The same in a `CachedEnforcer` that has answered the question before.",
-	most:  1_000,
-	load: func(claim []byte) (prepared, error) {
+	name:    "casbin, warm cache",
+	model:   "The same in a `CachedEnforcer` that has answered the question before. Its cache has no bound.",
+	beyond:  casbinBeyond,
+	without: engineWithout + " Its cache joins the parts of a question to one key, so two questions can share an answer.",
+	most:    1_000,
+	load: func(claim []byte) (loaded, error) {
 		e, err := casbin.NewCachedEnforcer(casbinNewModel())
 		if err != nil {
-			return nil, err
+			return loaded{}, err
 		}
 		return casbinLoad(e, claim)
 	},
@@ -62,10 +68,10 @@ func casbinNewModel() model.Model {
 	return m
 }
 
-func casbinLoad(e casbin.IEnforcer, claim []byte) (prepared, error) {
+func casbinLoad(e casbin.IEnforcer, claim []byte) (loaded, error) {
 	rules, err := rulesOf(claim)
 	if err != nil {
-		return nil, err
+		return loaded{}, err
 	}
 	var lines [][]string
 	for _, r := range rules {
@@ -76,18 +82,26 @@ func casbinLoad(e casbin.IEnforcer, claim []byte) (prepared, error) {
 	}
 	if len(lines) > 0 {
 		if _, err := e.AddPolicies(lines); err != nil {
-			return nil, err
+			return loaded{}, err
 		}
 	}
-	return func(action permissions.Permission, t permissions.Target) func() bool {
-		q := questionOf(action, t)
-		values := []any{q.action, q.integration, q.credential, q.credentialExt, q.configuration, q.configurationExt}
-		return func() bool {
-			allowed, err := e.Enforce(values...)
-			if err != nil {
-				panic(err)
-			}
-			return allowed
+	enforce := func(values []any) bool {
+		allowed, err := e.Enforce(values...)
+		if err != nil {
+			panic(err)
 		}
+		return allowed
+	}
+	return loaded{
+		build: func(q *question) bool { return enforce(casbinValues(q)) },
+		prepare: func(q *question) func() bool {
+			values := casbinValues(q)
+			return func() bool { return enforce(values) }
+		},
 	}, nil
+}
+
+func casbinValues(q *question) []any {
+	e := q.forEngines()
+	return []any{e.action, e.integration, e.credential, e.credentialExt, e.configuration, e.configurationExt}
 }

@@ -1,31 +1,24 @@
 package main
 
-import "github.com/connectperms/permissions"
-
-// A contender answers questions about a claim.
+// A contender answers questions about claims.
 type contender struct {
-	name  string
-	model string                               // how it does, for RESULTS.md
-	most  int                                  // the largest claim, in rules, that its decisions are timed on; 0 for any
-	load  func(claim []byte) (prepared, error) // untimed, of a valid claim
+	name    string
+	model   string // how it does that, for RESULTS.md
+	beyond  string // what it does that this library does not
+	without string // what this library does that it does not
+	most    int    // the rules of the largest claim that it is timed on; 0 for any
+	load    func(claim []byte) (loaded, error)
 }
 
-// prepared makes ready a question about a claim. That is not timed; calling what it
-// returns is, and gives the answer each time. The target is valid.
-type prepared func(permissions.Permission, permissions.Target) (answer func() bool)
+// A loaded is a contender that has read a valid claim.
+type loaded struct {
+	// build makes the contender's own question from strings and answers it.
+	build func(q *question) bool
 
-var ours = contender{
-	name:  "permissions (this library)",
-	model: "`Policy.Allowed` on the caller's `Target`.",
-	load: func(claim []byte) (prepared, error) {
-		policy, err := permissions.Parse(claim)
-		if err != nil {
-			return nil, err
-		}
-		return func(action permissions.Permission, t permissions.Target) func() bool {
-			return func() bool { return policy.Allowed(action, t) }
-		}, nil
-	},
+	// prepare makes the contender's own question. What it returns answers it, each time anew.
+	prepare func(q *question) (answer func() bool)
 }
 
-var peers = []contender{handWritten, casbinPlain, casbinCached, cedarPolicies, cedarTags, opa}
+var peers = []contender{
+	walkValidating, walkCareless, casbinCached, casbinPlain, cedarCandidates, cedarTags, cedarPolicies, opaPrepared, opaPlain,
+}

@@ -4,50 +4,47 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/connectperms/permissions"
 )
 
-// A timed is one line of a table: something to do n times.
+// A timed is one line of a table: something to do n times. What run returns keeps the compiler from
+// leaving out what is timed, for example how often the answer was yes.
 type timed struct {
 	name string
-	run  func(n int)
+	run  func(n int) int
 }
 
-// sink keeps the compiler from leaving out what is timed.
+// sink has the results of what is timed.
 var sink struct {
-	count    int
-	value    any
-	err      error
-	decision permissions.Decision
+	count int
+	value any
 }
 
-func repeat(answer func() bool) func(n int) {
-	return func(n int) {
+func repeat(answer func() bool) func(int) int {
+	return func(n int) (yes int) {
 		for range n {
 			if answer() {
-				sink.count++
+				yes++
 			}
 		}
+		return yes
 	}
 }
 
-// pace is how long and how often to measure.
+// A pace says how long and how often to measure.
 type pace struct {
 	slice  time.Duration // of one contender at a time
-	rounds int           // each a slice of every contender
+	rounds int           // each has a slice of every contender
 }
 
-// A measurement is what one or more things cost, in ns per operation, one column
-// for each and one row for each round.
+// A measurement is what one or more things cost, in ns per operation. It has a column for each of
+// them and a row for each round.
 type measurement struct {
 	names  []string
 	rounds [][]float64
 }
 
-// measure runs slices of all in turn, in a new order each round. The machine's
-// speed may change, but seldom within a round, and the least of many rounds saw the
-// best of it.
+// measure runs slices of all in turn, in a new order each round. The machine's speed may change,
+// but seldom within a round, and the least of many rounds is from when the machine was fastest.
 func (p pace) measure(all []timed) measurement {
 	m := measurement{}
 	loops := make([]int, len(all))
@@ -60,7 +57,7 @@ func (p pace) measure(all []timed) measurement {
 		round := make([]float64, len(all))
 		for _, i := range random.Perm(len(all)) {
 			start := time.Now()
-			all[i].run(loops[i])
+			sink.count += all[i].run(loops[i])
 			round[i] = float64(time.Since(start).Nanoseconds()) / float64(loops[i])
 		}
 		m.rounds = append(m.rounds, round)
@@ -72,31 +69,30 @@ func (p pace) measure(all []timed) measurement {
 func (p pace) calibrate(t timed) int {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
-		t.run(n)
+		sink.count += t.run(n)
 		if took := time.Since(start); took > p.slice/4 {
 			return max(1, int(float64(n)*float64(p.slice)/float64(took)))
 		}
 	}
 }
 
-func (m measurement) index(name string) int {
+func (m measurement) has(name string) bool { return slices.Contains(m.names, name) }
+
+func (m measurement) column(name string) []float64 {
 	i := slices.Index(m.names, name)
 	if i < 0 {
 		panic("not measured: " + name)
 	}
-	return i
+	column := make([]float64, len(m.rounds))
+	for r, round := range m.rounds {
+		column[r] = round[i]
+	}
+	return column
 }
 
-func (m measurement) has(name string) bool { return slices.Contains(m.names, name) }
+func (m measurement) min(name string) float64 { return slices.Min(m.column(name)) }
 
-func (m measurement) min(name string) float64 {
-	return slices.Min(m.column(name))
-}
-
-func (m measurement) median(name string) float64 { return median(m.column(name)) }
-
-// ratio is that of the minima of a and b, and the median of the ratios that each
-// round saw.
+// ratio returns that of the minima of a and b, and the median of the ratios within each round.
 func (m measurement) ratio(a, b string) (minima, paired float64) {
 	over, under := m.column(a), m.column(b)
 	ratios := make([]float64, len(over))
@@ -104,14 +100,6 @@ func (m measurement) ratio(a, b string) (minima, paired float64) {
 		ratios[i] = over[i] / under[i]
 	}
 	return slices.Min(over) / slices.Min(under), median(ratios)
-}
-
-func (m measurement) column(name string) []float64 {
-	i, column := m.index(name), make([]float64, len(m.rounds))
-	for r, round := range m.rounds {
-		column[r] = round[i]
-	}
-	return column
 }
 
 func median(values []float64) float64 {

@@ -9,13 +9,11 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// What the policy engines need said in common: a claim as a list of rules, and a
-// question with an identifier at each level. Making either is never timed, as a
-// service would load its policies ahead; for the question that is a present to
-// the engines, which the hand-written walk and our library do not get.
+// The policy engines share two forms: a claim as a list of rules, and a question with two texts at
+// each level.
 
-// A rule is one rule of a claim, with a pattern at each level: an ID or name, an
-// external ID behind "ext:", "*", or "" below the level that the rule is about.
+// A rule is one rule of a claim, with a pattern at each level: an ID or a name, an external ID after
+// "ext:", "*", or "" below the level of the rule.
 type rule struct {
 	integration, credential, configuration string
 	grant                                  []string // with what each includes; everything is "*"
@@ -24,7 +22,7 @@ type rule struct {
 const (
 	wildcard = "*"
 	noLevel  = ""
-	absent   = "ext:" // an identifier that the object has not; no rule can spell it
+	noText   = "ext:" // an identifier that is not known; no rule can spell it
 )
 
 // rulesOf lists the rules of a valid claim, the most specific first.
@@ -72,7 +70,7 @@ func rulesOf(claim []byte) ([]rule, error) {
 	return rules, nil
 }
 
-// within is the rule of a scope that stands inside r's.
+// within returns the rule of a scope that is inside the scope of r.
 func (r rule) within(scope string) (rule, error) {
 	kind, pattern, _ := strings.Cut(scope, ":")
 	switch kind {
@@ -95,10 +93,17 @@ func (r rule) within(scope string) (rule, error) {
 	return r, nil
 }
 
-// moreSpecific orders by depth, which noLevel's rank stands for, and then from the
-// deepest level up.
+// canonical returns the pattern of a credential or a configuration with an ID in lower case.
+func canonical(pattern string) string {
+	if strings.HasPrefix(pattern, "ext:") {
+		return pattern
+	}
+	return strings.ToLower(pattern)
+}
+
+// moreSpecific orders by depth, and then from the deepest level up.
 func moreSpecific(a, b rule) int {
-	rank := func(pattern string) int {
+	specificity := func(pattern string) int {
 		switch {
 		case pattern == noLevel:
 			return 3
@@ -112,62 +117,55 @@ func moreSpecific(a, b rule) int {
 	for _, level := range [][2]string{
 		{a.configuration, b.configuration}, {a.credential, b.credential}, {a.integration, b.integration},
 	} {
-		if d := rank(level[0]) - rank(level[1]); d != 0 {
+		if d := specificity(level[0]) - specificity(level[1]); d != 0 {
 			return d
 		}
 	}
 	return strings.Compare(a.configuration+"\n"+a.credential+"\n"+a.integration, b.configuration+"\n"+b.credential+"\n"+b.integration)
 }
 
-// canonical is an identifier in lower case if it is a UUID.
-func canonical(id string) string {
-	if len(id) != 36 {
-		return id
-	}
-	for i, c := range []byte(id) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
-		if dash && c != '-' || !dash && !hex {
-			return id
-		}
-	}
-	return strings.ToLower(id)
-}
-
-// A question names a level by both of its fields, one of which may be absent, or
-// leaves both empty.
-type question struct {
+// An engineQuestion is a question about what the action acts on (SPEC 3.3, 4.3). A level that the
+// question is about has two texts, noText for what is not known. Other levels have noLevel.
+type engineQuestion struct {
 	action                          string
 	integration                     string
 	credential, credentialExt       string
 	configuration, configurationExt string
 }
 
-// questionOf is the question about a valid target. Whoever creates something asks about
-// one without a name; an identifier that is open counts as absent.
-func questionOf(action permissions.Permission, t permissions.Target) question {
-	q := question{action: string(action), integration: t.Integration}
-	q.credential, q.credentialExt = level(t.CredentialID, t.CredentialExternalID)
-	q.configuration, q.configurationExt = level(t.ConfigurationID, t.ConfigurationExternalID)
-	switch {
-	case action == permissions.CredentialWrite && q.integration != "" && q.credential == noLevel:
-		q.credential, q.credentialExt = absent, absent
-	case action == permissions.ConfigWrite && q.credential != noLevel && q.configuration == noLevel:
-		q.configuration, q.configurationExt = absent, absent
+func (q *question) forEngines() engineQuestion {
+	e := engineQuestion{action: string(q.action), integration: q.integration}
+	level := q.actsOn()
+	if level >= permissions.KindCredential {
+		e.credential, e.credentialExt = q.credential.forEngines()
 	}
-	return q
+	if level >= permissions.KindConfiguration {
+		e.configuration, e.configurationExt = q.configuration.forEngines()
+	}
+	return e
 }
 
-func level(id, externalID string) (string, string) {
-	if id == "" && externalID == "" {
-		return noLevel, noLevel
+func (o *object) forEngines() (id, externalID string) {
+	id, externalID = noText, noText
+	if o.id.state == permissions.Known {
+		id = strings.ToLower(o.id.text)
 	}
-	return identifier("", canonical(id)), identifier("ext:", externalID)
+	if o.externalID.state == permissions.Known {
+		externalID = "ext:" + o.externalID.text
+	}
+	return id, externalID
 }
 
-func identifier(prefix, id string) string {
-	if id == "" || id == permissions.None {
-		return absent
+// actsOn returns the level of what the action acts on.
+func (q *question) actsOn() permissions.Kind {
+	if q.level == permissions.KindUser {
+		return q.level
 	}
-	return prefix + id
+	switch q.action {
+	case permissions.ProxyAPI, permissions.ActionKit, permissions.CredentialWrite:
+		return max(q.level, permissions.KindCredential)
+	case permissions.SettingsRead, permissions.SettingsWrite, permissions.Workflows, permissions.ConfigWrite:
+		return max(q.level, permissions.KindConfiguration)
+	}
+	return q.level
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	_ "embed" // for the source of the walk and the notes
 	"fmt"
 	"math"
 	"os"
@@ -10,45 +11,98 @@ import (
 	"strings"
 )
 
-// results is what the sections that ran have seen; the others are nil.
-type results struct {
-	pace        pace
-	decisions   *section
-	rotation    *section
-	open        *section
-	allocations []allocated
-	parsing     *section
-	parseAllocs map[int][]float64
-	requests    *section
-	memory      []keep
+//go:embed walk.go
+var walkSource string
+
+// notes say what keeps a goal from being reached.
+//
+//go:embed notes.md
+var notes string
+
+// machineHeading begins the heading of a section with what one machine measured.
+const machineHeading = "## Measured on "
+
+// withSection returns RESULTS.md with the section of this machine in it, in place of an earlier one. The
+// sections of other machines stay.
+func withSection(old, section string) string {
+	heading, _, _ := strings.Cut(section, "\n")
+	parts := strings.Split(old, "\n"+machineHeading)
+	list, found := []string{introduction()}, false
+	for _, part := range parts[1:] {
+		part = machineHeading + strings.TrimRight(part, "\n") + "\n"
+		if h, _, _ := strings.Cut(part, "\n"); h == heading {
+			part, found = section, true
+		}
+		list = append(list, part)
+	}
+	if !found {
+		list = append(list, section)
+	}
+	return strings.Join(list, "\n")
 }
 
-func (r *results) markdown() string {
+// introduction returns what is the same for every machine.
+func introduction() string {
 	d := &document{}
 	d.line("# What was measured\n")
-	d.line("Written by `make bench`; do not edit. `cd bench && go run . -help` tells of shorter runs.\n")
-	d.line("%s; %s, %s/%s, GOMAXPROCS %d. %s.\n", processor(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), versions())
-	d.line("All contenders run in one process, in turns of %v, %d rounds in a new order each. Every figure is in ns per operation: "+
-		"the *least* of the rounds and their median. A *ratio* is that of the least figures; the *paired* one is the median of what the rounds "+
-		"saw, each within itself. Where the machine changes its speed in between, the least and the paired ones hold and the "+
-		"medians do not. Garbage is collected as it falls, in whose turn it may; the least figure leaves most of that out, to the good of those that "+
-		"make much.\n", r.pace.slice, r.pace.rounds)
+	d.line("`make bench` writes this file, in under ten minutes. On another machine it adds a section. `cd bench && go run . -help` lists " +
+		"shorter runs. The chart is that of the latest run.\n")
+	d.line("![Time of a decision from strings, by rules in the claim](%s)\n", chartFile)
+	d.line("## How\n")
+	d.line("All contenders run in one process, in turns, each for a short slice in each round, and in a new order each round. A figure is the " +
+		"least of all rounds, in ns for each operation. A *ratio* is that of two least figures of one run. The *paired* ratio is the median of " +
+		"the ratios within each round. Where a machine changes its speed or has other work to do, both ratios hold, and other averages do " +
+		"not. Garbage is collected in whose turn it falls; the least figure leaves most of that out, which is good for those who make " +
+		"much.\n")
+	d.line("A question is measured in two forms. *From strings* is what a handler does: it has strings from a request, builds the question of " +
+		"the contender from them, and asks once. *Built before* is what a list or a worker does: the question is ready, and is asked again " +
+		"and again. Both are in the same run.\n")
 	d.line("%s\n", composition)
+	d.line("%s\n", kinds)
+	d.line("The limit is Go's map: *three look-ups* of strings of 36 bytes, in a map of as many keys as the claim has rules. A map of up to " +
+		"8 keys has a way of its own, without hashing, so the limit is lower at 4 rules.\n")
+	d.line("## Contenders\n")
+	d.line("All give the same answers to the conformance cases that they can express, and to the questions below (`go test`). Policies are " +
+		"loaded before the clock starts. A peer that caches, prepares or validates is measured with that and without.\n")
+	for _, c := range append([]contender{ours}, peers...) {
+		d.line("- **%s**: %s", c.name, c.model)
+		if c.most > 0 {
+			d.line("  Timed up to %s rules.", number(float64(c.most)))
+		}
+		if c.beyond != "" {
+			d.line("  It does what this library does not: %s", lowerFirst(c.beyond))
+		}
+		if c.without != "" {
+			d.line("  What it leaves out: %s", lowerFirst(c.without))
+		}
+	}
+	d.line("\n### The hand-written walk\n")
+	_, source, _ := strings.Cut(walkSource, "// walk:begin\n\n")
+	source, _, _ = strings.Cut(source, "\n// walk:end")
+	d.line("The careless walk is `walk`, the validating one is `walkChecked`.\n")
+	d.line("```go\n%s```\n", source)
+	d.line("%s", notes)
+	return d.String()
+}
+
+// section returns what this machine measured.
+func (r *results) section() string {
+	d := &document{}
+	d.line("%s%s\n", machineHeading, machine())
+	d.line("%s. %s. Slices of %v, %d rounds.\n", runtime.Version(), versions(), r.pace.slice, r.pace.rounds)
 	if goals := r.goals(); len(goals) > 0 {
-		d.line("## Goals\n")
-		d.line("*Worst* is the figure furthest from its goal, of all the cases that the line names, and *paired* the one beside it.\n")
+		d.line("### Goals\n")
+		d.line("*Worst* is the figure furthest from its goal, of all the cases that the line names.\n")
 		d.table([]string{"what", "goal", "stretch", "worst", "paired", "at", "met"}, goals)
 	}
 	r.writeDecisions(d)
-	r.writeRotation(d)
-	r.writeOpen(d)
+	r.writeGrowth(d)
+	r.writeUnknown(d)
 	r.writeAllocations(d)
 	r.writeParsing(d)
 	r.writeRequests(d)
-	r.writeMemory(d)
-	d.line("## Not measured\n")
-	d.line("Many goroutines at a time; the first decision after parsing; how long peers take to load a claim; the memory that " +
-		"peers need; what peers do besides, such as roles, partial evaluation and policies that are code; another processor than the one above.")
+	r.writeLoading(d)
+	r.writeGoroutines(d)
 	return d.String()
 }
 
@@ -56,282 +110,156 @@ func (r *results) writeDecisions(d *document) {
 	if r.decisions == nil {
 		return
 	}
-	d.line("## Decisions\n")
-	d.line("![time of a decision by rules in the claim](%s)\n", chartFile)
-	d.line("%s\n", kinds)
-	for _, c := range append([]contender{ours}, peers...) {
-		limit := ""
-		if c.most > 0 {
-			limit = fmt.Sprintf(" Timed up to %s rules.", number(float64(c.most)))
-		}
-		d.line("- **%s**: %s%s", c.name, c.model, limit)
-	}
-	d.line("\nWhat the engines are asked is ready in their own form before the clock starts. All agree on the conformance decisions that " +
-		"they can express (`go test`), and on every question below.\n")
+	d.line("### Decisions\n")
+	d.line("In ns. *× look-ups* is the ratio to three map look-ups, and *× ours* the ratio to this library in the same form.\n")
 	for _, a := range newWorkload(sizes[0]).asks {
-		d.line("### %s\n", strings.ToUpper(a.name[:1])+a.name[1:])
+		d.line("#### %s\n", strings.ToUpper(a.name[:1])+a.name[1:])
 		var rows [][]string
 		for _, n := range sizes {
 			m := r.decisions.of(n, a.name)
-			for _, name := range m.names {
-				limit, paired := m.ratio(name, threeLookups)
-				times, timesPaired := m.ratio(name, ours.name)
-				rows = append(rows, []string{
-					number(float64(n)), name, ns(m.min(name)), ns(m.median(name)), ratio(limit), ratio(paired), ratio(times), ratio(timesPaired),
-				})
+			size := number(float64(n))
+			for _, name := range []string{oneLookup, threeLookups} {
+				v, _ := m.ratio(name, threeLookups)
+				rows = append(rows, []string{size, name, ns(m.min(name)), ratio(v), "", "", "", ""})
+			}
+			for _, c := range append([]contender{ours}, peers...) {
+				if !m.has(fromStrings.of(c.name)) {
+					continue
+				}
+				row := []string{size, c.name}
+				for _, f := range []form{fromStrings, builtBefore} {
+					limit, _ := m.ratio(f.of(c.name), threeLookups)
+					times, _ := m.ratio(f.of(c.name), f.of(ours.name))
+					row = append(row, ns(m.min(f.of(c.name))), ratio(limit), ratio(times))
+				}
+				rows = append(rows, row)
 			}
 		}
-		d.table([]string{"rules", "", "least", "median", "/ three look-ups", "paired", "/ ours", "paired"}, rows)
+		d.table([]string{"rules", "", "from strings", "× look-ups", "× ours", "built before", "× look-ups", "× ours"}, rows)
 	}
 }
 
-func (r *results) writeRotation(d *document) {
-	if r.rotation == nil {
+func (r *results) writeGrowth(d *document) {
+	if r.growth == nil {
 		return
 	}
-	d.line("## Targets in rotation\n")
-	d.line("%s credentials in turn, of which the claim names as many as it can; the map holds and is asked for the same IDs. "+
-		"*Growth* is how many times the least figure at 4 rules it is.\n", number(rotating))
+	d.line("### Growth\n")
+	d.line("Questions about all rules that name a credential or a configuration, drawn at random. Each has strings of its own, in batches of %d that "+
+		"are made before the clock starts. The map has as many keys as the claim has rules, and is asked for the IDs of the same rules. *Growth* is the "+
+		"ratio to the figure at 4 rules.\n", batch)
 	var rows [][]string
 	for _, n := range sizes {
-		m := r.rotation.of(n, "rotation")
+		m := r.growth.of(n, allRules)
 		for _, name := range m.names {
 			limit, paired := m.ratio(name, threeLookups)
-			rows = append(rows, []string{number(float64(n)), name, ns(m.min(name)), ns(m.median(name)), ratio(limit), ratio(paired), ratio(r.growth(name, n))})
+			rows = append(rows, []string{number(float64(n)), name, ns(m.min(name)), ratio(limit), ratio(paired), ratio(r.grown(name, n))})
 		}
 	}
-	d.table([]string{"rules", "", "least", "median", "/ three look-ups", "paired", "growth"}, rows)
+	d.table([]string{"rules", "", "ns", "× look-ups", "paired", "growth"}, rows)
 }
 
-// growth is how many times its figure at the fewest rules a contender takes at n.
-func (r *results) growth(name string, n int) float64 {
-	return r.rotation.of(n, "rotation").min(name) / r.rotation.of(sizes[0], "rotation").min(name)
-}
-
-func (r *results) writeOpen(d *document) {
-	if r.open == nil {
+func (r *results) writeUnknown(d *document) {
+	if r.unknown == nil {
 		return
 	}
-	d.line("## Open identifiers\n")
-	d.line("A question with an identifier left open (SPEC 4.7), against the same where that is said to be none. *Here* is the " +
-		"target's own integration.\n")
+	d.line("### Unknown identifiers\n")
+	d.line("A built target with an unknown identifier (SPEC 4.7), against the same target with that identifier absent. The library looks at every rule that " +
+		"denies the action by such an identifier until one could apply.\n")
 	var rows [][]string
-	for _, c := range r.open.cases {
-		times, paired := c.ratio(leftOpen, closed)
-		rows = append(rows, []string{number(float64(c.rules)), c.what, ns(c.min(closed)), ns(c.min(leftOpen)), ns(c.median(leftOpen)), ratio(times), ratio(paired)})
+	for _, c := range r.unknown.cases {
+		times, paired := c.ratio(oneUnknown, allKnown)
+		rows = append(rows, []string{number(float64(c.rules)), c.what, ns(c.min(allKnown)), ns(c.min(oneUnknown)), ratio(times), ratio(paired)})
 	}
-	d.table([]string{"rules", "a credential", "none: least", "open: least", "median", "/ none", "paired"}, rows)
+	d.table([]string{"rules", "the target", "absent: ns", "unknown: ns", "ratio", "paired"}, rows)
 }
 
 func (r *results) writeAllocations(d *document) {
 	if r.allocations == nil {
 		return
 	}
-	d.line("## Allocations\n")
-	d.line("At 1,000 rules.\n")
+	d.line("### Allocations\n")
+	d.line("At 1,000 rules. A denial that `Check` returns is an error, which it allocates.\n")
+	kinds := []string{buildsAndAsks, callsAllowed, callsDecide, callsCheck}
 	var rows [][]string
 	for _, a := range r.allocations {
-		rows = append(rows, []string{a.name, answer(a.allowed), number(a.allow), number(a.check), number(a.decide)})
+		if a.what == buildsAndAsks {
+			rows = append(rows, append([]string{a.question, yesNo(a.allowed)}, make([]string, len(kinds))...))
+		}
+		for i, kind := range kinds {
+			if a.what == kind {
+				rows[len(rows)-1][2+i] = number(a.count)
+			}
+		}
 	}
-	d.table([]string{"", "answer", "`Allowed`", "`Check`", "`Decide`"}, rows)
+	d.table(append([]string{"question", "answer"}, kinds...), rows)
 }
 
 func (r *results) writeParsing(d *document) {
 	if r.parsing == nil {
 		return
 	}
-	d.line("## Parsing\n")
+	d.line("### Parsing\n")
 	var rows [][]string
 	for _, c := range r.parsing.cases {
 		for i, name := range c.names {
 			valid, validPaired := c.ratio(name, jsonValid)
 			times, paired := c.ratio(name, parse)
 			rows = append(rows, []string{
-				c.what, name, ns(c.min(name)), ns(c.median(name)), ratio(valid), ratio(validPaired), ratio(times), ratio(paired), number(r.parseAllocs[c.rules][i]),
+				c.what, name, ns(c.min(name)), ratio(valid), ratio(validPaired), ratio(times), ratio(paired), number(r.parseAllocs[c.rules][i]),
 			})
 		}
 	}
-	d.table([]string{"claim", "", "least", "median", "/ json.Valid", "paired", "/ ours", "paired", "allocations"}, rows)
+	d.table([]string{"claim", "", "ns", "× json.Valid", "paired", "× ours", "paired", "allocations"}, rows)
 }
 
 func (r *results) writeRequests(d *document) {
 	if r.requests == nil {
 		return
 	}
-	d.line("## Whole requests\n")
-	d.line("An RS256 token with a key of 2048 bits. Differences under 5 %% cannot be told here.\n")
+	d.line("### Whole requests\n")
+	d.line("A token that is signed with RS256 and a key of 2048 bits.\n")
 	var rows [][]string
 	for _, c := range r.requests.cases {
 		for _, name := range c.names {
-			times, paired := c.ratio(name, requestPlain)
-			rows = append(rows, []string{c.what, name, ns(c.min(name)), ns(c.median(name)), ratio(times), ratio(paired)})
+			times, paired := c.ratio(name, requestIgnored)
+			rows = append(rows, []string{c.what, name, ns(c.min(name)), ratio(times), ratio(paired)})
 		}
 	}
-	d.table([]string{"", "", "least", "median", "/ claim ignored", "paired"}, rows)
+	d.table([]string{"", "", "ns", "× claim ignored", "paired"}, rows)
 }
 
-func (r *results) writeMemory(d *document) {
-	if r.memory == nil {
+func (r *results) writeLoading(d *document) {
+	if r.loading == nil {
 		return
 	}
-	d.line("## Memory\n")
-	d.line("What stays on the heap of many parsed copies of a claim when all else is collected, in bytes per byte of claim.\n")
+	d.line("### Loading a claim\n")
+	d.line("From the JSON text of the claim to something that answers: for the walks that is a map, and for the engines their own policies and data, " +
+		"translated from the claim. *Kept* is what stays on the heap of many copies after everything else is collected.\n")
 	var rows [][]string
-	for _, k := range r.memory {
-		rows = append(rows, []string{number(float64(k.rules)), number(float64(k.claim)), ratio(k.policy), ratio(k.tree)})
-	}
-	d.table([]string{"rules", "bytes of claim", "`Policy`", "`map[string]any`"}, rows)
-}
-
-// A goal is a ratio to reach, of which the cases are collected.
-type goal struct {
-	what          string
-	atLeast       bool // otherwise at most
-	goal, stretch float64
-	worst, paired float64
-	at            string
-}
-
-func (g *goal) see(at string, value, paired float64) {
-	if g.at == "" || (value < g.worst) == g.atLeast {
-		g.worst, g.paired, g.at = value, paired, at
-	}
-}
-
-func (g *goal) row() []string {
-	sign := "<="
-	reached := func(limit float64) bool { return g.worst <= limit }
-	if g.atLeast {
-		sign = ">="
-		reached = func(limit float64) bool { return g.worst >= limit }
-	}
-	stretch, met := "", "no"
-	if reached(g.goal) {
-		met = "yes"
-	}
-	if g.stretch > 0 {
-		stretch = sign + " " + ratio(g.stretch)
-		if reached(g.stretch) {
-			met = "stretch"
+	first := map[int]float64{}
+	for _, l := range r.loading {
+		if l.name == ours.name {
+			first[l.rules] = l.least
 		}
+		rows = append(rows, []string{
+			number(float64(l.rules)), number(float64(l.claim)), l.name, ns(l.least), ratio(l.least / first[l.rules]), ratio(l.kept),
+		})
 	}
-	return []string{g.what, sign + " " + ratio(g.goal), stretch, ratio(g.worst), ratio(g.paired), g.at, met}
+	d.table([]string{"rules", "bytes of claim", "", "ns", "× ours", "kept for each byte"}, rows)
 }
 
-func (r *results) goals() [][]string {
+func (r *results) writeGoroutines(d *document) {
+	if r.goroutines == nil {
+		return
+	}
+	d.line("### Goroutines\n")
+	d.line("Decisions a second from strings, a hit at %s rules, in the best round: in one goroutine, and in one for each of %d cores, which share the policy. "+
+		"Other work on the machine takes from the second figure.\n", number(parallelRules), r.cores)
 	var rows [][]string
-	add := func(g goal, see func(*goal)) {
-		see(&g)
-		rows = append(rows, g.row())
+	for _, p := range r.goroutines {
+		rows = append(rows, []string{p.name, number(p.one), number(p.all), ratio(p.all / p.one / float64(r.cores))})
 	}
-	overSizes := func(asks []string, over, under string) func(*goal) {
-		return func(g *goal) {
-			for _, n := range sizes {
-				for _, a := range asks {
-					if m := r.decisions.of(n, a); m.has(over) && m.has(under) {
-						v, p := m.ratio(over, under)
-						g.see(number(float64(n))+" rules, "+a, v, p)
-					}
-				}
-			}
-		}
-	}
-	atFour := func(name string) func(*goal) {
-		return func(g *goal) {
-			m := r.decisions.of(4, askHit)
-			v, p := m.ratio(name, ours.name)
-			g.see("4 rules, "+askHit, v, p)
-		}
-	}
-	if r.decisions != nil {
-		add(goal{what: "`Allowed`, hit or deepest, against three map look-ups", goal: 1, stretch: 0.75}, overSizes([]string{askHit, askDeepest}, ours.name, threeLookups))
-		add(goal{what: "`Allowed`, a miss, against one map look-up", goal: 1.5}, overSizes([]string{askMiss}, ours.name, oneLookup))
-		add(goal{what: "the same, against one of an absent key", goal: 1.5}, overSizes([]string{askMiss}, ours.name, absentLookup))
-		add(goal{what: "hit: times as fast as the hand-written walk", atLeast: true, goal: 4, stretch: 6}, overSizes([]string{askHit}, handWritten.name, ours.name))
-		add(goal{what: "deepest: times as fast as the hand-written walk", atLeast: true, goal: 10, stretch: 15}, overSizes([]string{askDeepest}, handWritten.name, ours.name))
-		for _, peer := range []struct {
-			name string
-			goal float64
-		}{{casbinCached.name, 6}, {cedarPolicies.name, 80}, {cedarTags.name, 80}, {casbinPlain.name, 300}, {opa.name, 800}} {
-			add(goal{what: "times as fast as " + peer.name, atLeast: true, goal: peer.goal}, atFour(peer.name))
-		}
-	}
-	if r.rotation != nil {
-		add(goal{what: "growth in rotation from 4 to 100,000 rules, against that of one look-up", goal: 1}, r.seeGrowth(oneLookup))
-		add(goal{what: "the same, against that of three look-ups", goal: 1}, r.seeGrowth(threeLookups))
-	}
-	if r.open != nil {
-		add(goal{what: "an identifier left open that no rule is about, against one said to be none", goal: 1.05}, func(g *goal) {
-			for _, c := range r.open.cases {
-				if c.what == openPlain {
-					v, p := c.ratio(leftOpen, closed)
-					g.see(number(float64(c.rules))+" rules", v, p)
-				}
-			}
-		})
-	}
-	if r.allocations != nil {
-		add(goal{what: "allocations of `Allowed`, and of `Check` and `Decide` when allowed"}, func(g *goal) {
-			for _, a := range r.allocations {
-				g.see(a.name, a.allow, math.NaN())
-				if a.allowed {
-					g.see(a.name, max(a.check, a.decide), math.NaN())
-				}
-			}
-		})
-		add(goal{what: "the same of `Decide` always (a stretch)"}, func(g *goal) {
-			for _, a := range r.allocations {
-				g.see(a.name, a.decide, math.NaN())
-			}
-		})
-	}
-	if r.parsing != nil {
-		add(goal{what: "`Parse` against `json.Valid`, 1.5 KB and 40 KB", goal: 0.7, stretch: 0.5}, func(g *goal) {
-			for _, c := range r.parsing.cases[1:] {
-				v, p := c.ratio(parse, jsonValid)
-				g.see(c.what, v, p)
-			}
-		})
-		add(goal{what: "`Parse`: times as fast as `json.Unmarshal` into `map[string]any`", atLeast: true, goal: 5, stretch: 8}, func(g *goal) {
-			for _, c := range r.parsing.cases {
-				v, p := c.ratio(jsonUnmarshal, parse)
-				g.see(c.what, v, p)
-			}
-		})
-	}
-	if r.parsing != nil {
-		few, many := r.parsing.cases[0], r.parsing.cases[len(r.parsing.cases)-1]
-		of := func(c measured) float64 { return r.parseAllocs[c.rules][c.index(parse)] }
-		add(goal{what: "allocations of `Parse`, the longest claim against the shortest", goal: 1}, func(g *goal) {
-			g.see(many.what, of(many)/of(few), math.NaN())
-		})
-		add(goal{what: "allocations of `Parse` (a stretch)", goal: 3}, func(g *goal) { g.see(many.what, of(many), math.NaN()) })
-	}
-	if r.requests != nil {
-		add(goal{what: "a whole request against golang-jwt that ignores the claim", goal: 1}, func(g *goal) {
-			for _, c := range r.requests.cases {
-				v, p := c.ratio(requestOurs, requestPlain)
-				g.see(c.what, v, p)
-			}
-		})
-	}
-	if r.memory != nil {
-		add(goal{what: "bytes kept by a `Policy` per byte of claim, 1,000 rules and more", goal: 2, stretch: 1.3}, func(g *goal) {
-			for _, k := range r.memory {
-				if k.rules >= 1_000 {
-					g.see(number(float64(k.rules))+" rules", k.policy, math.NaN())
-				}
-			}
-		})
-	}
-	return rows
-}
-
-func (r *results) seeGrowth(lookup string) func(*goal) {
-	return func(g *goal) {
-		most := sizes[len(sizes)-1]
-		g.see(number(float64(most))+" rules", r.growth(ours.name, most)/r.growth(lookup, most), math.NaN())
-	}
+	d.table([]string{"", "one goroutine", "one for each core", "ratio for each core"}, rows)
 }
 
 // A document is Markdown in the making.
@@ -348,7 +276,9 @@ func (d *document) table(header []string, rows [][]string) {
 	d.line("")
 }
 
-func answer(allowed bool) string {
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+func yesNo(allowed bool) string {
 	if allowed {
 		return "yes"
 	}
@@ -383,7 +313,7 @@ func number(v float64) string {
 	return s
 }
 
-// versions lists the contenders' modules.
+// versions lists the modules of the contenders.
 func versions() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -400,16 +330,21 @@ func versions() string {
 	return strings.Join(list, ", ")
 }
 
+// machine names what the figures depend on most.
+func machine() string {
+	return fmt.Sprintf("%s, %d cores, %s/%s", processor(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH)
+}
+
 func processor() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
-		return "Processor unknown"
+		return "an unknown processor"
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if name, ok := strings.CutPrefix(lines.Text(), "model name\t: "); ok {
-			return name
+			return strings.TrimSpace(name)
 		}
 	}
-	return "Processor unknown"
+	return "an unknown processor"
 }

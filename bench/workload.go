@@ -8,19 +8,18 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// A workload is a claim and what is asked of it.
+// A workload is a claim and questions about it.
 type workload struct {
-	rules       int
-	claim       []byte
-	credentials []permissions.Target // named by a rule of their own
-	asks        []ask
+	rules int
+	claim []byte
+	named []question // one for each rule that names a credential or a configuration by itself
+	asks  []ask
 }
 
 // An ask is a question about a claim, with its answer.
 type ask struct {
-	name    string
-	action  permissions.Permission
-	target  permissions.Target
+	name string
+	question
 	allowed bool
 }
 
@@ -31,29 +30,31 @@ const (
 	askMiss    = "miss"
 	askInside  = "miss in a named integration"
 	askFull    = "deepest, all identifiers given"
-	askOpen    = "hit, external ID open"
+	askUnknown = "hit, external ID unknown"
+	askNew     = "new credential"
 )
 
-const composition = "A claim of N rules grants `events` and `metadata:read` at `integration:*`, and has N/20 integrations (1 to " +
-	"100), each with a rule for `credential:*`. The other rules are spread over the integrations: of every four, three stand for " +
-	"a credential (`integration:X` > `credential:ID`) and one for a configuration (`integration:X` > `credential:ID` > " +
-	"`configuration:ext:ID`). IDs and external IDs are UUIDs; grants are arrays of one to three permissions, `true` and `false`."
+const composition = "A claim of N rules grants `events` and `metadata:read` at `integration:*`. It has N/20 integrations (1 to " +
+	"100), each with a rule for `credential:*`. The other rules are spread over the integrations. Three of every four are about " +
+	"a credential (`integration:X` > `credential:ID`), and one is about a configuration (`integration:X` > `credential:ID` > " +
+	"`configuration:ext:ID`). IDs and external IDs are UUIDs. Grants are arrays of one to three permissions, `true` and `false`."
 
-const kinds = "*Hit* asks about a credential that a rule names, *deepest* about a configuration that one names; *miss* about " +
-	"a credential and an integration that the claim does not name, where `integration:*` says no, and *miss in a named integration* about " +
-	"another credential of one that it does. A target gives one identifier of a level and says `None` for the " +
-	"other, except where it says that all are given or that one is open."
+const kinds = "*Hit* asks about a credential that a rule names, and *deepest* about a configuration that a rule names. *Miss* asks about " +
+	"a credential and an integration that the claim does not name, where `integration:*` says no. *Miss in a named integration* asks " +
+	"about another credential of an integration that the claim names. *New credential* asks an integration whether a credential can be " +
+	"connected, so the question is about a credential that has no ID yet (SPEC 3.3). A target has one identifier of a " +
+	"level and says that the other is absent, except where the name of the question says otherwise."
 
 var integrationNames = strings.Fields("salesforce hubspot slack googledrive sharepoint jira notion dropbox zendesk intercom " +
 	"asana box confluence dynamics365 googleCalendar linear monday netsuite quickbooks xero")
 
 var (
-	credentialGrants    = strings.Fields(`["proxy-api","workflows"] ["proxy-api"] ["settings:read"] true ["settings:write","workflows"] ["proxy-api","settings:read","workflows"] ["workflows"] false`)
+	credentialGrants = strings.Fields(`["proxy-api","workflows"] ["proxy-api","actionkit"] ["settings:read"] true ` +
+		`["settings:write","workflows"] ["proxy-api","settings:read","workflows"] ["actionkit"] false`)
 	configurationGrants = strings.Fields(`["settings:read","workflows"] ["settings:write"] true ["workflows"] false`)
 )
 
-// newWorkload composes a claim of n rules, at least 4, always the same for the
-// same n.
+// newWorkload composes a claim of n rules, at least 4. It is always the same for the same n.
 func newWorkload(n int) *workload {
 	w := &workload{rules: n}
 	random := rand.New(rand.NewPCG(1, uint64(n)))
@@ -61,25 +62,27 @@ func newWorkload(n int) *workload {
 	for i := range inside {
 		inside[i] = []string{`"credential:*":["credential:write"]`}
 	}
-	var hits, deepest []permissions.Target
+	var hits, deepest []question
 	for i := range n - 1 - len(inside) {
 		at := i % len(inside)
-		t := permissions.Target{Integration: integrationName(at), CredentialID: uuid(random), CredentialExternalID: permissions.None}
+		id := uuid(random)
+		q := credentialQuestion(permissions.ProxyAPI, integrationName(at), id)
 		if turn := i / len(inside); turn%4 == 1 {
-			t.ConfigurationID, t.ConfigurationExternalID = permissions.None, uuid(random)
+			externalID := uuid(random)
+			q = q.in(permissions.Workflows, byExternalID(externalID))
 			grant := configurationGrants[turn/4%len(configurationGrants)]
-			inside[at] = append(inside[at], fmt.Sprintf(`"credential:%s":{"configuration:ext:%s":%s}`, t.CredentialID, t.ConfigurationExternalID, grant))
+			inside[at] = append(inside[at], fmt.Sprintf(`"credential:%s":{"configuration:ext:%s":%s}`, id, externalID, grant))
 			if grant == configurationGrants[0] {
-				deepest = append(deepest, t)
+				deepest = append(deepest, q)
 			}
 		} else {
 			grant := credentialGrants[(turn+2)/4*3%len(credentialGrants)]
-			inside[at] = append(inside[at], fmt.Sprintf(`"credential:%s":%s`, t.CredentialID, grant))
-			w.credentials = append(w.credentials, t)
+			inside[at] = append(inside[at], fmt.Sprintf(`"credential:%s":%s`, id, grant))
 			if grant == credentialGrants[0] {
-				hits = append(hits, t)
+				hits = append(hits, q)
 			}
 		}
+		w.named = append(w.named, q)
 	}
 	members := []string{`"integration:*":["events","metadata:read"]`}
 	for i, m := range inside {
@@ -88,23 +91,36 @@ func newWorkload(n int) *workload {
 	w.claim = []byte("{" + strings.Join(members, ",") + "}")
 
 	hit, deep := hits[len(hits)/2], deepest[len(deepest)/2]
-	stranger := permissions.Target{Integration: "unheard-of", CredentialID: uuid(random), CredentialExternalID: permissions.None}
-	neighbour, full, open := stranger, deep, hit
-	neighbour.Integration = hit.Integration
-	full.CredentialExternalID, full.ConfigurationID = uuid(random), uuid(random)
-	open.CredentialExternalID = ""
+	stranger := credentialQuestion(permissions.ProxyAPI, "unheard-of", uuid(random))
+	neighbour, full, unknown := stranger, deep, hit
+	neighbour.integration = hit.integration
+	full.credential.externalID, full.configuration.id = known(uuid(random)), known(uuid(random))
+	unknown.credential.externalID = identifier{}
+	create := question{action: permissions.CredentialWrite, level: permissions.KindIntegration, integration: hit.integration}
 	w.asks = []ask{
-		{askHit, permissions.ProxyAPI, hit, true},
-		{askDeepest, permissions.Workflows, deep, true},
-		{askMiss, permissions.ProxyAPI, stranger, false},
-		{askInside, permissions.ProxyAPI, neighbour, false},
-		{askFull, permissions.Workflows, full, true},
-		{askOpen, permissions.ProxyAPI, open, true},
+		{askHit, hit, true},
+		{askDeepest, deep, true},
+		{askMiss, stranger, false},
+		{askInside, neighbour, false},
+		{askFull, full, true},
+		{askUnknown, unknown, true},
+		{askNew, create, true},
 	}
 	for i := range w.asks {
-		w.asks[i].target = cloned(w.asks[i].target)
+		w.asks[i].question = w.asks[i].cloned()
 	}
 	return w
+}
+
+// credentialQuestion asks about a credential that has an ID and no external ID.
+func credentialQuestion(action permissions.Permission, integration, id string) question {
+	return question{action: action, level: permissions.KindCredential, integration: integration, credential: byID(id)}
+}
+
+// in asks about a configuration of the credential of q.
+func (q question) in(action permissions.Permission, configuration object) question {
+	q.action, q.level, q.configuration = action, permissions.KindConfiguration, configuration
+	return q
 }
 
 func (w *workload) ask(name string) ask {
@@ -116,14 +132,17 @@ func (w *workload) ask(name string) ask {
 	panic(name)
 }
 
-// claimOfSize is a claim of about so many bytes, small ones with two rules.
+// claimOfSize returns a claim of about so many bytes. The smallest has two rules.
 func claimOfSize(bytes int) []byte {
 	if bytes < 250 {
 		return []byte(`{"integration:*":["events","metadata:read"],"integration:salesforce":{"credential:3fa85f64-5717-4562-b3fc-2c963f66afa6":["proxy-api","workflows"]}}`)
 	}
+	// A claim of twice the rules has about twice the length.
 	rules := 4
-	for rules < 100_000 && len(newWorkload(rules+1).claim) <= bytes {
-		rules++
+	for step := 1 << 16; step > 0; step /= 2 {
+		if len(newWorkload(rules+step).claim) <= bytes {
+			rules += step
+		}
 	}
 	return newWorkload(rules).claim
 }
@@ -138,13 +157,4 @@ func integrationName(i int) string {
 func uuid(random *rand.Rand) string {
 	a, b := random.Uint64(), random.Uint64()
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0xfff, b&0xffffffffffff)
-}
-
-// cloned has strings of its own, as a request's are, so that comparing them takes
-// looking at their bytes.
-func cloned(t permissions.Target) permissions.Target {
-	for _, s := range []*string{&t.Integration, &t.CredentialID, &t.CredentialExternalID, &t.ConfigurationID, &t.ConfigurationExternalID} {
-		*s = strings.Clone(*s)
-	}
-	return t
 }
