@@ -1,4 +1,4 @@
-# Each target says behind ## what it does; make help lists them.
+# Each target says after ## what it does. make help lists them.
 
 FUZZTIME ?= 30s
 SOAKTIME ?= 10m
@@ -34,9 +34,9 @@ bench: ## measure against peers; writes bench/RESULTS.md and a chart
 	cd bench && go run .
 
 load: ## measure the forward-auth server of examples/gateway under concurrent requests
-	cd examples/gateway && go run ./load
+	cd examples/gateway && go run . -load -o LOAD.md
 
-cover: ## statement coverage of the root package; less than 98 % is an error
+cover: ## statement coverage of each package that a decision depends on; less than 98 % is an error
 	scripts/coverage.sh
 
 mutate: ## change the code in small ways; a test must notice each (about an hour)
