@@ -512,7 +512,7 @@ var actableAt = func() (table [KindConfiguration + 1]grant) {
 // to hooks.
 type Observation struct {
 	Asked  Asked
-	Action Permission // for AskedAction and AskedSelection
+	Action Permission // for AskedAction, and for AskedSelection unless it selects what is visible
 	Target Target     // for AskedSelection, what the selected things are in
 
 	Decision    Decision      // for AskedAction

@@ -24,8 +24,8 @@ const maxFuzzed = 9_999
 
 // optionSets are the options that the library and the reference read claims with.
 var optionSets = []struct {
-	library   []permissions.Option
-	reference reference.Options
+	parseOptions []permissions.Option
+	reference    reference.Options
 }{
 	{},
 	{[]permissions.Option{permissions.WithPermissions("x", "y")}, reference.Options{Extra: []string{"x", "y"}}},
@@ -63,12 +63,12 @@ func requireAsReference(t *testing.T, payload []byte, options int) {
 	t.Helper()
 	set := optionSets[options]
 	before := string(payload)
-	got := usertoken.NewClaims(set.library...)
+	got := usertoken.NewClaims(set.parseOptions...)
 	err := got.UnmarshalJSON(payload)
 	require.Equal(t, before, string(payload), "the text is the caller's")
 	want, mistake := reference.ParseClaims(payload, set.reference)
 	if mistake != nil {
-		require.Equal(t, usertoken.NewClaims(set.library...).RegisteredClaims, got.RegisteredClaims)
+		require.Equal(t, usertoken.NewClaims(set.parseOptions...).RegisteredClaims, got.RegisteredClaims)
 		require.Nil(t, got.Policy)
 		requireMistake(t, err, mistake)
 		return
@@ -94,7 +94,7 @@ func requireAsReference(t *testing.T, payload []byte, options int) {
 	// What was read can be written, and says the same then.
 	data, err := json.Marshal(got)
 	require.NoError(t, err)
-	again := usertoken.NewClaims(set.library...)
+	again := usertoken.NewClaims(set.parseOptions...)
 	require.NoError(t, again.UnmarshalJSON(data))
 	if len(got.Audience) == 0 { // an empty list is left out
 		got.Audience = nil
