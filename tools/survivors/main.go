@@ -6,7 +6,7 @@
 //
 // It runs in the directory of the mutated module. Gremlins leaves out what the coverage of Go
 // does not count, such as constants and the expressions of a case, and its run leaves some tests
-// out. So what is not killed and not listed is tried again, with all tests. A mutant with which
+// out. So what is not killed and not listed is tried again, with all tests of its package. A mutant with which
 // the tests do not end in a multiple of their time is killed.
 //
 // A line of the list is a file, the mutator's name, the text of the mutated line, the column
@@ -189,7 +189,8 @@ func isNoticed(file, source string) (bool, error) {
 	if err := os.WriteFile(overlay, data, 0o600); err != nil {
 		return false, err
 	}
-	err = exec.Command("go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout=5m", ".").Run()
+	tested := "./" + filepath.ToSlash(filepath.Dir(file)) // the package of the file
+	err = exec.Command("go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout=5m", tested).Run()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
 		return false, err
