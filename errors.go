@@ -47,7 +47,7 @@ type ParseError struct {
 	Pointer string
 
 	// Offset is the place in the claim's text, in bytes from its first byte. It is -1 where
-	// there is no such text: for a claim that was a Go value, for a Builder, and for a Scope. Of a
+	// the claim has no text: for a claim that was a Go value, for a Builder, and for a Scope. Of a
 	// claim that is a JSON string it is the place in the text inside (SPEC 6.3).
 	Offset int
 

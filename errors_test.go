@@ -297,3 +297,21 @@ func TestProposals(t *testing.T) {
 		})
 	}
 }
+
+// A function can return a typed nil as its error by mistake. Printing and matching it must not panic.
+func TestNilErrorsHaveATextAndAKind(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		kind error
+	}{
+		{"ParseError", (*permissions.ParseError)(nil), permissions.ErrClaim},
+		{"QuestionError", (*permissions.QuestionError)(nil), permissions.ErrQuestion},
+		{"DeniedError", (*permissions.DeniedError)(nil), permissions.ErrDenied},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			require.Equal(t, "permissions: a nil *"+test.name, test.err.Error())
+			require.ErrorIs(t, test.err, test.kind)
+		})
+	}
+}

@@ -373,6 +373,7 @@ func groups(rules []pathGrant, level int) iter.Seq[[]pathGrant] {
 		for len(rules) > 0 {
 			n := 1
 			for n < len(rules) && rules[n].path[level] == rules[0].path[level] {
+				workToCompare(rules[n].path[level].name, rules[0].path[level].name)
 				n++
 			}
 			if !yield(rules[:n]) {

@@ -60,7 +60,7 @@ func (t *nameTable) number(s permissions.Scope) uint32 {
 // find returns the number of a name, and 0 if no policy uses it.
 func (t *nameTable) find(name string) uint32 { return t.numbers[name] }
 
-// quote returns the name with a number for people: whatever is not an ID is in quotation marks.
+// quote returns the name with a number for people. A name that is not an ID is in quotation marks.
 func (t *nameTable) quote(n uint32) string {
 	if len(t.quoted) < len(t.scopes) {
 		t.quoted = append(t.quoted, make([]string, len(t.scopes)-len(t.quoted))...)

@@ -262,3 +262,13 @@ func TestNilErrorOfAFunctionIs500(t *testing.T) {
 		})
 	}
 }
+
+// A 503 says when to try again, whether it has a code of RFC 6750 or not.
+func TestUnavailableHasRetryAfter(t *testing.T) {
+	for _, code := range []string{"", "temporarily_unavailable"} {
+		t.Run("code "+strconv.Quote(code), func(t *testing.T) {
+			e := &httpauth.Error{Status: http.StatusServiceUnavailable, Code: code}
+			require.NotEmpty(t, serve(e, httptest.NewRequest("GET", "/", nil)).Header.Get("Retry-After"))
+		})
+	}
+}

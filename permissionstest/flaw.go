@@ -38,7 +38,7 @@ func Flaws() []Flaw {
 }
 
 // BadToken returns a token that is as [Kit.Token] makes it, but for one flaw. The Kit's verifier refuses
-// it, whatever its options are, so a server answers it with 401. An unknown flaw ends the test t.
+// it, unless its options accept just that flaw, such as the other audience. An unknown flaw ends the test t.
 //
 // A verifier that overlooks FlawNearMiss finds no claim, and so allows everything.
 func (k *Kit) BadToken(t testing.TB, flaw Flaw, subject string, policy *permissions.Policy) string {

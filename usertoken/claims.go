@@ -116,9 +116,10 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 //	}
 //	err := claims.Decode(&own)
 //
-// json.Unmarshal matches the fields of a struct without regard to letter case. So that no name can be
-// taken for another one, Decode refuses a set in which a name equals another name, or a registered one,
-// in all but letter case. That error, and one for a value that does not fit, match [ErrToken].
+// json.Unmarshal matches the fields of a struct without regard to letter case. So Decode
+// refuses a claims set in which two names of the top level differ only in letter case, or one differs so
+// from a registered name. It does not look at names inside a claim, and a claim TENANT still fills a field
+// tenant. That error, and one for a value that does not fit, match [ErrToken].
 //
 // Claims that were not read from a token have nothing to decode. That is another error, and so is an
 // argument that json.Unmarshal cannot decode into.

@@ -10,9 +10,9 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// The roots of the error tree. Every error of this package matches one of them with [errors.Is],
-// except those that report an option or a key that no program should have passed. An error about a
-// key matches [jwt.ErrInvalidKey].
+// The roots of the error tree. Every error about a token matches one of them with [errors.Is]. An
+// error that reports a wrong option or a wrong argument does not. An error about a key matches
+// [jwt.ErrInvalidKey].
 var (
 	// ErrToken matches every refusal of a token. Such an error is, or wraps, a [*TokenError]. It
 	// also matches the error of golang-jwt for the reason, such as [jwt.ErrTokenExpired], and

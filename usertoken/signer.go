@@ -109,7 +109,7 @@ func copyKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 //   - an empty subject, or one that is not valid UTF-8
 //   - a nil or zero policy. The policy of the claim {} denies everything too, and can be signed
 //   - an unrestricted policy, whose token would have no claim: see [Signer.SignUnrestricted]
-//   - an intersection, because no claim says the same
+//   - an intersection, because it is not a claim; [permissions.Narrow] may find one
 //   - an option that is wrong in itself
 //   - a token that is larger than [WithMaxTokenSize] allows
 //   - a time before 1970, or a token that expires after the year 9999

@@ -42,7 +42,7 @@ type Verifier struct {
 //
 // An error says everything that is missing or wrong. It matches [jwt.ErrInvalidKey] if a key cannot be
 // used: a modulus that is even, not positive or shorter than 2048 bits (RFC 7518, section 3.3), or a
-// public exponent that is even or less than 3. The Verifier keeps copies of the keys.
+// public exponent that is even, less than 3 or above 2^31-1. The Verifier keeps copies of the keys.
 func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (*Verifier, error) {
 	const where = "NewVerifier"
 	o := verifierOptions{tokenOptions: newTokenOptions(where, projectID), leeway: defaultLeeway}

@@ -13,7 +13,7 @@ import (
 
 // An attack is bytes that a client sends to have the service do what its token does not allow, or believe
 // what the gateway did not say. To add one, write it down: the test looks at whatever the service got, see
-// received.problems. {auth} stands for the header lines with ann's token and a credential, which allow the
+// received.problems. {auth} is the header lines with ann's token and a credential, which allow the
 // Proxy API of slack alone.
 type attack struct{ class, name, raw string }
 

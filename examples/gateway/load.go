@@ -432,7 +432,7 @@ kept alive. The token has %d bytes and a claim of 5 rules.
 	fmt.Fprintf(&b, `
 ## A replica is killed
 
-Three replicas, 16 connections, %d requests, of which every second one must be denied. Halfway one replica is
+Three replicas, 16 connections, %d requests. Every second one must be denied. Halfway one replica is
 killed (SIGKILL).
 
 | allowed and served | denied and refused | wrong answers | denied requests that reached the service | failed (5xx or no answer) |

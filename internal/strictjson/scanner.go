@@ -15,8 +15,8 @@ import (
 // read. If there is a mistake, the method sets Pos to its place and Problem to a description such
 // as "ends in a string", and returns false.
 //
-// A Scanner allocates only for a string that has escapes or invalid UTF-8 in it, and for nesting
-// deeper than 64 levels.
+// A Scanner allocates for a string that has escapes or invalid UTF-8 in it, for the description of a
+// mistake, and in Value once for each 64 levels of nesting.
 type Scanner struct {
 	Text    string
 	Pos     int
