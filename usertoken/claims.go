@@ -119,7 +119,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 // json.Unmarshal matches the fields of a struct without regard to letter case. So Decode
 // refuses a claims set in which two names of the top level differ only in letter case, or one differs so
 // from a registered name. It does not look at names inside a claim, and a claim TENANT still fills a field
-// tenant. That error, and one for a value that does not fit, match [ErrToken].
+// tenant. An error about such names, or about a value that does not fit, matches [ErrToken].
 //
 // Claims that were not read from a token have nothing to decode. That is another error, and so is an
 // argument that json.Unmarshal cannot decode into.
