@@ -171,7 +171,7 @@ var seeds = [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64() | 1}
 
 // idKey returns the key of a path that ends in an ID, given the key of what is above it.
 func idKey(above uint64, id *uuid) uint64 {
-	return above*seeds[2] + fold(load64(id[:8])^seeds[0], load64(id[8:])^seeds[1])
+	return above*seeds[2] + fold(id.first^seeds[0], id.second^seeds[1])
 }
 
 // nameKey returns the key of a path that ends in a name or an external ID, given the key of what is
@@ -200,12 +200,6 @@ func (n *node) holderKey(path uint64) uint64 {
 func fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
-}
-
-func load64(b []byte) uint64 {
-	_ = b[7]
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
 // slot returns where the search for a key begins, and what its slot is marked with. The table is
@@ -265,27 +259,23 @@ func (s *ruleset) matches(number uint32, t *Target, free Identifiers) bool {
 	for number != noNode {
 		work(1)
 		n := &s.nodes[number]
-		if !s.same(n, t) && n.pattern.identifiers()&^free != 0 {
+		same := true // as t has what n names; everything has what a wildcard names
+		switch n.pattern {
+		case credentialByID:
+			same = t.credential.id == n.id
+		case configurationByID:
+			same = t.configuration.id == n.id
+		case integrationByName:
+			same = t.integration.equal(&s.names.list[n.name])
+		case credentialByExternalID:
+			same = t.credential.externalID.equal(&s.names.list[n.name])
+		case configurationByExternalID:
+			same = t.configuration.externalID.equal(&s.names.list[n.name])
+		}
+		if !same && n.pattern.identifiers()&^free != 0 {
 			return false
 		}
 		number = n.parent
-	}
-	return true
-}
-
-// same reports whether t has what n names. Everything has what a wildcard names.
-func (s *ruleset) same(n *node, t *Target) bool {
-	switch n.pattern {
-	case credentialByID:
-		return t.credential.id == n.id
-	case configurationByID:
-		return t.configuration.id == n.id
-	case integrationByName:
-		return t.integration.equal(&s.names.list[n.name])
-	case credentialByExternalID:
-		return t.credential.externalID.equal(&s.names.list[n.name])
-	case configurationByExternalID:
-		return t.configuration.externalID.equal(&s.names.list[n.name])
 	}
 	return true
 }

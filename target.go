@@ -167,8 +167,7 @@ func (s State) String() string {
 // configuration. It is for [Target.Credential] and [Target.Configuration]. The zero Identifier
 // makes a target invalid.
 type Identifier struct {
-	text string
-	id   uuid // of idBytes
+	text string // the 16 bytes of an ID for idBytes
 	kind identifierKind
 }
 
@@ -188,11 +187,12 @@ const (
 func ID(uuid string) Identifier { return Identifier{text: uuid, kind: idText} }
 
 // UUID is a known ID as 16 bytes, which is what pgtype.UUID and uuid.UUID of google/uuid hold. A target
-// with it equals the target with the [ID] of the same text.
+// with it equals the target with the [ID] of the same text. UUID allocates 16 bytes. No other constructor
+// allocates.
 //
 // For a nullable column, test that first, and leave the identifier out if it is NULL: the UUID of 16
 // zeros is an ID like any other.
-func UUID(id [16]byte) Identifier { return Identifier{id: id, kind: idBytes} }
+func UUID(id [16]byte) Identifier { return Identifier{text: string(id[:]), kind: idBytes} }
 
 // ExternalID is a known external ID. An external ID that SPEC 2.4 forbids, such as the empty one,
 // makes a target invalid.
@@ -301,7 +301,8 @@ func (t *Target) descend(to Kind, ids []Identifier) {
 				return
 			}
 		case idBytes:
-			o.id = given.id
+			o.id = uuidOf(s)
+			s = ""
 		case externalIDText:
 			which = externalID
 			o.externalID = newName(s)

@@ -978,6 +978,22 @@ func TestTargetRoundTrip(t *testing.T) {
 	}
 }
 
+// UUID and ID say the same for each value of each byte.
+func TestUUIDAtEveryByte(t *testing.T) {
+	for place := range bytesOfA {
+		for b := range 256 {
+			bytes := bytesOfA
+			bytes[place] = byte(b)
+			text := fmt.Sprintf("%x-%x-%x-%x-%x", bytes[:4], bytes[4:6], bytes[6:8], bytes[8:10], bytes[10:])
+			target := slack.Credential(permissions.UUID(bytes))
+			require.Equal(t, slack.Credential(permissions.ID(text)), target, text)
+			got, state := target.Lookup(permissions.CredentialID)
+			require.Equal(t, permissions.Known, state)
+			require.Equal(t, text, got)
+		}
+	}
+}
+
 // Every name that printable ASCII without a star can make is judged as the rules of SPEC 2.4 say.
 func TestShortNames(t *testing.T) {
 	for c := range 0x100 {
