@@ -263,17 +263,38 @@ func TestStrRefuses(t *testing.T) {
 func TestStrAtEveryByte(t *testing.T) {
 	for b := range 256 {
 		for _, format := range []string{`"%s"`, `"a%sb"`, `"\%s"`, `"\%s0041"`, `"\n%s"`, `"\u%s041"`, `"\u004%s"`} {
-			text := fmt.Sprintf(format, string([]byte{byte(b)}))
-			var want string
-			err := json.Unmarshal([]byte(text), &want)
-			s := &strictjson.Scanner{Text: text}
-			got, ok := s.Str()
-			ok = ok && s.End()
-			require.Equal(t, err == nil, ok, "%q", text)
-			if ok {
-				require.Equal(t, want, got, "%q", text)
-			}
+			requireAsEncodingJSON(t, fmt.Sprintf(format, string([]byte{byte(b)})))
 		}
+	}
+}
+
+// Str looks at eight bytes at once. Every byte at every place among them, beside bytes that are nearly special,
+// is read as encoding/json reads it.
+func TestStrAtEveryPlace(t *testing.T) {
+	for _, beside := range []string{"a", " ", "!", "#", "[", "]", "\x7f"} {
+		t.Run(beside, func(t *testing.T) {
+			for _, length := range []int{1, 7, 8, 9, 15, 16, 17} {
+				for place := range length {
+					for b := range 256 {
+						value := strings.Repeat(beside, place) + string([]byte{byte(b)}) + strings.Repeat(beside, length-place-1)
+						requireAsEncodingJSON(t, `"`+value+`"`)
+					}
+				}
+			}
+		})
+	}
+}
+
+func requireAsEncodingJSON(t *testing.T, text string) {
+	t.Helper()
+	var want string
+	err := json.Unmarshal([]byte(text), &want)
+	s := &strictjson.Scanner{Text: text}
+	got, ok := s.Str()
+	ok = ok && s.End()
+	require.Equal(t, err == nil, ok, "%q", text)
+	if ok {
+		require.Equal(t, want, got, "%q", text)
 	}
 }
 
