@@ -6,6 +6,8 @@
 //   - To verify the tokens of a net/http server: package httpauth, which takes a Verifier.
 //   - To read a key from the environment: [ParsePublicKey] and [ParsePrivateKey].
 //   - To verify with keys that rotate, or with a JSON Web Key Set: [WithKeys] and [WithKeySource].
+//   - To spare the RSA verification of a token that comes again: [WithSignatureCache].
+//   - To measure: [WithObserver].
 //   - To sign tokens: [NewSigner] and [Signer.Sign].
 //   - To go on with golang-jwt: [Claims] is what jwt.ParseWithClaims takes.
 //   - To test code that takes tokens: package permissionstest.

@@ -31,6 +31,8 @@ type Verifier struct {
 	clock           func() time.Time
 	leeway          time.Duration
 	claimOptions    []permissions.Option
+	remembered      *signatureCache // nil without WithSignatureCache
+	observe         func(context.Context, Verification)
 
 	// keys returns the keys for a token. They are in the closure, where no reflection finds them.
 	keys func(context.Context, *token) ([]*rsa.PublicKey, error)
@@ -88,7 +90,11 @@ func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (
 		clock:           o.clock,
 		leeway:          o.leeway,
 		claimOptions:    o.claimOptions,
+		observe:         o.observe,
 		keys:            func(context.Context, *token) ([]*rsa.PublicKey, error) { return keys, nil },
+	}
+	if o.cacheEntries > 0 {
+		v.remembered = newSignatureCache(o.cacheEntries)
 	}
 	if source := o.source; source != nil {
 		v.keys = func(ctx context.Context, t *token) ([]*rsa.PublicKey, error) {
@@ -132,41 +138,66 @@ func (v *Verifier) VerifyContext(ctx context.Context, token string) (*Claims, er
 			Remedy: "NewVerifier makes one",
 		}
 	}
+	if v.observe == nil {
+		claims, _, err := v.verify(ctx, token)
+		return claims, err
+	}
+	began := v.clock()
+	claims, remembered, err := v.verify(ctx, token)
+	v.observe(ctx, Verification{Duration: v.clock().Sub(began), Remembered: remembered, Err: err})
+	return claims, err
+}
+
+// verify verifies a token. It also reports whether the signature was remembered.
+func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, remembered bool, err error) {
 	t, err := takeApart(token, v.maxToken)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := t.header.check(v.types); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	keys, err := v.keys(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if err := t.verifySignature(keys); err != nil {
-		return nil, err
+	var digest signatureDigest
+	if v.remembered != nil {
+		digest = v.remembered.tokenDigest(token)
+		remembered = slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool {
+			return v.remembered.has(v.remembered.signatureDigest(digest, key))
+		})
+	}
+	var signer *rsa.PublicKey
+	if !remembered {
+		if signer, err = t.verifySignature(keys); err != nil {
+			return nil, false, err
+		}
 	}
 	set, err := readClaimsSet(t.payload, v.claimOptions)
 	if err != nil {
-		return nil, err
+		return nil, remembered, err
 	}
 	if err := v.check(set); err != nil {
-		return nil, err
+		return nil, remembered, err
 	}
-	claims := NewClaims(v.claimOptions...)
+	if v.remembered != nil && !remembered {
+		v.remembered.add(v.remembered.signatureDigest(digest, signer))
+	}
+	claims = NewClaims(v.claimOptions...)
 	claims.take(set)
 	claims.accepted = &acceptance{set.validity, v.clock, v.leeway}
-	return claims, nil
+	return claims, remembered, nil
 }
 
-// verifySignature verifies that one of the keys has signed.
-func (t *token) verifySignature(keys []*rsa.PublicKey) error {
+// verifySignature returns the key that has signed.
+func (t *token) verifySignature(keys []*rsa.PublicKey) (*rsa.PublicKey, error) {
 	for _, key := range keys {
 		if jwt.SigningMethodRS256.Verify(t.signed, t.signature, key) == nil {
-			return nil
+			return key, nil
 		}
 	}
-	return &TokenError{
+	return nil, &TokenError{
 		Kind: jwt.ErrTokenSignatureInvalid, Field: "signature", Problem: "was made with another key or for another text",
 		Remedy: "the token may be forged, damaged, or of another project",
 	}

@@ -1,0 +1,95 @@
+package usertoken
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"sync"
+)
+
+// A signatureCache remembers which tokens were signed with which key, see WithSignatureCache. Of both
+// it holds one digest. A nil cache remembers nothing.
+//
+// An entry has few places that it may be in: those of one set. A set holds its entries in the order of
+// their last use, and a new entry replaces the one that was used the longest time ago. So nothing is
+// allocated after the start, and goroutines with different tokens seldom wait for each other.
+type signatureCache struct {
+	secret [sha256.Size]byte // so that nobody can search for tokens whose entries have the same place
+	sets   []signatureSet
+}
+
+const setSize = 8
+
+type signatureSet struct {
+	mu      sync.Mutex
+	used    int
+	digests [setSize]signatureDigest
+}
+
+type signatureDigest [sha256.Size]byte
+
+// newSignatureCache returns a cache of at least a number of entries.
+func newSignatureCache(entries int) *signatureCache {
+	c := &signatureCache{sets: make([]signatureSet, (entries+setSize-1)/setSize)}
+	rand.Read(c.secret[:]) // never fails
+	return c
+}
+
+// tokenDigest returns the digest of a token. Every byte of it counts, those of the signature too.
+func (c *signatureCache) tokenDigest(raw string) (digest signatureDigest) {
+	h := sha256.New()
+	h.Write(c.secret[:])
+	var buffer [1024]byte // takes the place of a copy of the token
+	for len(raw) > 0 {
+		n := copy(buffer[:], raw)
+		h.Write(buffer[:n])
+		raw = raw[n:]
+	}
+	h.Sum(digest[:0])
+	return digest
+}
+
+// signatureDigest returns the digest of a token and the key that signed it.
+func (c *signatureCache) signatureDigest(token signatureDigest, key *rsa.PublicKey) signatureDigest {
+	text := append(make([]byte, 0, 1024), token[:]...)
+	text = binary.BigEndian.AppendUint64(text, uint64(key.E))
+	return sha256.Sum256(append(text, key.N.Bytes()...))
+}
+
+func (c *signatureCache) setOf(digest signatureDigest) *signatureSet {
+	return &c.sets[binary.NativeEndian.Uint64(digest[:])%uint64(len(c.sets))]
+}
+
+// has reports whether a digest is remembered. That counts as a use.
+func (c *signatureCache) has(digest signatureDigest) bool {
+	s := c.setOf(digest)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.digests[:s.used], digest)
+	if i < 0 {
+		return false
+	}
+	s.putFirst(i, digest)
+	return true
+}
+
+// add remembers a digest.
+func (c *signatureCache) add(digest signatureDigest) {
+	s := c.setOf(digest)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.digests[:s.used], digest) // another goroutine may have added it
+	if i < 0 {
+		s.used = min(s.used+1, setSize)
+		i = s.used - 1
+	}
+	s.putFirst(i, digest)
+}
+
+// putFirst moves the entries before the i-th one place on, so that it is replaced, and puts a digest first.
+func (s *signatureSet) putFirst(i int, digest signatureDigest) {
+	copy(s.digests[1:i+1], s.digests[:i])
+	s.digests[0] = digest
+}
