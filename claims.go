@@ -268,7 +268,7 @@ func (b *parser) parse() (*Policy, error) {
 	if b.Space() != '{' {
 		return nil, b.badClaim()
 	}
-	if err := b.object(&holder{node: noNode}); err != nil {
+	if err := b.object(&scopeMap{node: noNode}); err != nil {
 		return nil, err
 	}
 	if !b.End() {
@@ -278,19 +278,19 @@ func (b *parser) parse() (*Policy, error) {
 	return &s.policy, nil
 }
 
-// A holder is a map of scopes while it is read.
-type holder struct {
+// A scopeMap is a map of scopes while it is read.
+type scopeMap struct {
 	node  uint32 // the scope that holds the map, or noNode for the claim
 	kind  Kind   // the level of that scope, or 0 for the claim
 	rank  rank   // the rank that the scope has as a rule
 	key   uint64 // the key of its path
 	path  Target // what it and the scopes above it name
-	holds bool   // the map has held another map so far
+	nests bool   // it has held another map so far
 }
 
 // object reads a map of scopes, and the maps in it. The recursion ends at a configuration, which
 // cannot hold a map.
-func (b *parser) object(h *holder) error {
+func (b *parser) object(h *scopeMap) error {
 	more, ok := b.Begin('}'), true
 	for ; more && ok; more, ok = b.More('}') {
 		if err := b.entry(h); err != nil {
@@ -306,7 +306,7 @@ func (b *parser) object(h *holder) error {
 // entry reads a scope and its value. It checks in the order of SPEC 6.2, except that it looks for a
 // repeated key after checking the scope. This order does not matter, because the first of two equal
 // keys was a valid scope.
-func (b *parser) entry(h *holder) error {
+func (b *parser) entry(h *scopeMap) error {
 	if b.Space() != '"' {
 		b.Unexpected("a scope")
 		return b.syntax()
@@ -341,7 +341,7 @@ func (b *parser) entry(h *holder) error {
 	path := s.key(h.key, &n)
 	s.set(&h.path, &n)
 	same := s.find(n.rank, &h.path, path)
-	if same != noNode && s.nodes[same].sameScope(&n) || h.holds && s.findHolder(&n, n.holderKey(path)) {
+	if same != noNode && s.nodes[same].sameScope(&n) || h.nests && s.findHolder(&n, n.holderKey(path)) {
 		return b.keyMistake(ErrDuplicate, at, h, key, "is in one object twice", "keep one of them")
 	}
 	if !b.Punctuation(':') {
@@ -352,8 +352,8 @@ func (b *parser) entry(h *holder) error {
 			return b.keyMistake(ErrNesting, at, h, key, "holds a map, and nothing is more specific than a configuration",
 				"give it true, false or an array of permissions")
 		}
-		inner := &holder{node: uint32(len(s.nodes)), kind: n.pattern.kind(), rank: n.rank, key: path, path: h.path}
-		h.holds, n.rank = true, holderRank
+		inner := &scopeMap{node: uint32(len(s.nodes)), kind: n.pattern.kind(), rank: n.rank, key: path, path: h.path}
+		h.nests, n.rank = true, holderRank
 		s.add(n, n.holderKey(path))
 		return b.object(inner)
 	}
@@ -370,7 +370,7 @@ func (b *parser) entry(h *holder) error {
 }
 
 // grant reads the value of a rule.
-func (b *parser) grant(h *holder, key string) (grant, error) {
+func (b *parser) grant(h *scopeMap, key string) (grant, error) {
 	at := b.Pos
 	if b.Space() == '[' {
 		return b.list(h, key)
@@ -414,7 +414,7 @@ func (b *parser) scalar(closing byte) (t strictjson.Type, value string, ok bool)
 }
 
 // list reads an array of permissions.
-func (b *parser) list(h *holder, key string) (granted grant, err error) {
+func (b *parser) list(h *scopeMap, key string) (granted grant, err error) {
 	more, ok := b.Begin(']'), true
 	for i := 0; more && ok; i++ {
 		c, at := b.Space(), b.Pos
@@ -446,7 +446,7 @@ func (b *parser) list(h *holder, key string) (granted grant, err error) {
 
 // notPermission returns the error for an element of an array that begins with c and is not a
 // string.
-func (b *parser) notPermission(c byte, at int, h *holder, key string, i int) error {
+func (b *parser) notPermission(c byte, at int, h *scopeMap, key string, i int) error {
 	var found string
 	switch c {
 	case '[':
@@ -499,7 +499,7 @@ func (b *parser) syntax() error {
 }
 
 // keyMistake returns the error for a mistake in a key of h.
-func (b *parser) keyMistake(kind error, at int, h *holder, key, problem, remedy string) error {
+func (b *parser) keyMistake(kind error, at int, h *scopeMap, key, problem, remedy string) error {
 	return b.mistake(kind, at, b.pointer(h, key), text.Quote(key), problem, remedy)
 }
 
@@ -530,11 +530,11 @@ func (b *parser) badClaim() error {
 }
 
 // pointer returns the JSON Pointer to a key of h.
-func (b *parser) pointer(h *holder, key string) string {
+func (b *parser) pointer(h *scopeMap, key string) string {
 	return b.rules.pointer(h.node) + "/" + strictjson.EscapePointer(key)
 }
 
 // elementPointer returns the JSON Pointer to an element of the array at a key of h.
-func (b *parser) elementPointer(h *holder, key string, i int) string {
+func (b *parser) elementPointer(h *scopeMap, key string, i int) string {
 	return b.pointer(h, key) + "/" + strconv.Itoa(i)
 }

@@ -122,14 +122,14 @@ const (
 // It looks at every rule of the policy, so do not explain on every request.
 func (p *Policy) Explain(action Permission, target Target) Explanation {
 	e := Explanation{Action: Permission(strings.Clone(string(action))), Target: target.clone()}
-	if p.invalid(action, &target) {
+	if p.isInvalid(action, &target) {
 		e.Decision.Reason = ReasonInvalidQuestion
-		e.Hint = p.question(action, target).explain()
+		e.Hint = p.questionError(action, target).explain()
 		return e
 	}
 	n, known := p.vocabulary().number(action)
 	e.Decision = p.answer(action, &target)
-	e.actsOn(acts(n))
+	e.setActsOn(acts(n))
 	if parts := p.Parts(); parts != nil {
 		for _, part := range parts {
 			if p.parts.knows(part, action) {
@@ -154,8 +154,8 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 	if s.unrestricted || !known {
 		return e
 	}
-	var own Target
-	q := s.own(target.ask(acts(n)), &own)
+	var copy Target
+	q := s.intern(target.ask(acts(n)), &copy)
 	e.Steps, e.Omitted = s.steps(q, n)
 	if !e.Decision.Allowed {
 		e.Hint = e.hint(s, q, n)
@@ -169,8 +169,8 @@ func (p *parts) knows(part *Policy, action Permission) bool {
 	return known || part.isNone()
 }
 
-// actsOn sets the level of what the action acts on.
-func (e *Explanation) actsOn(a actsOn) {
+// setActsOn sets the level of what the action acts on.
+func (e *Explanation) setActsOn(a actsOn) {
 	e.ActsOn = e.Target.level
 	if e.ActsOn > KindUser && e.ActsOn < a.level {
 		e.ActsOn, e.New = a.level, a.creates
@@ -266,8 +266,8 @@ func (e *Explanation) hint(s *ruleset, q question, n int) string {
 // lookUpHint returns the hint to give identifiers that are unknown.
 func (e *Explanation) lookUpHint(unknown Identifiers) string {
 	var advice []string
-	if own := unknown & identifiersTo(e.Target.level); own != 0 {
-		advice = append(advice, "look up the "+own.String()+" and give it to the target, or say that it is absent")
+	if missing := unknown & identifiersTo(e.Target.level); missing != 0 {
+		advice = append(advice, "look up the "+missing.String()+" and give it to the target, or say that it is absent")
 	}
 	for k := max(e.Target.level, KindIntegration) + 1; k <= e.ActsOn; k++ {
 		switch {
@@ -311,8 +311,8 @@ func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 		}
 		if s.decider(more) == m {
 			var advice []string
-			if own := missing & identifiersTo(e.Target.level); own != 0 {
-				advice = append(advice, "give the "+own.String())
+			if atTarget := missing & identifiersTo(e.Target.level); atTarget != 0 {
+				advice = append(advice, "give the "+atTarget.String())
 			}
 			if below := r.identifiers() &^ identifiersTo(e.Target.level); below != 0 {
 				advice = append(advice, "ask about the "+r.kind().String()+" itself")
@@ -555,7 +555,7 @@ func (e Explanation) MarshalJSON() ([]byte, error) {
 		Action: e.Action, Decision: e.Decision, ActsOn: e.ActsOn.String(), New: e.New, Steps: e.Steps, Omitted: e.Omitted,
 		Hint: e.Hint, Parts: e.Parts,
 	}
-	if e.Target.invalid() == nil {
+	if e.Target.questionError() == nil {
 		out.Target = &e.Target
 	}
 	return marshal(out)

@@ -301,7 +301,7 @@ func (n *node) sameScope(m *node) bool {
 // finish sorts the rules by rank, when all have been added, and makes the ruleset independent of the
 // claim's text.
 func (s *ruleset) finish() {
-	s.names.own()
+	s.names.detach()
 	if cap(s.nodes) > 2*len(s.nodes) {
 		s.nodes = slices.Clone(s.nodes)
 	}
@@ -453,9 +453,9 @@ func (t *nameTable) place(number uint32) {
 // maxShared is the length up to which names share an allocation.
 const maxShared = 256
 
-// own makes the names independent of the text that they were cut from. It copies them, short ones
+// detach makes the names independent of the text that they were cut from. It copies them, short ones
 // together. Thus a caller who keeps one name keeps at most 256 bytes more.
-func (t *nameTable) own() {
+func (t *nameTable) detach() {
 	for begin := 0; begin < len(t.list); {
 		size, end := len(t.list[begin].text), begin+1
 		for end < len(t.list) && size+len(t.list[end].text) <= maxShared {

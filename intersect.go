@@ -186,8 +186,8 @@ func (v *visibility) search(t Target, left []*ruleset, want grant) bool {
 	if s.unrestricted {
 		return v.search(t, left[1:], want&v.translate(s, grantAll))
 	}
-	var own, copy Target
-	q := s.own(question{&t, v.level, t.known, 0}, &own)
+	var interned, copy Target
+	q := s.intern(question{&t, v.level, t.known, 0}, &interned)
 	free := v.free &^ t.known
 	for ranks := s.granting & applicable(q.level, q.known|free); ranks != 0; ranks = ranks.without(ranks.highest()) {
 		for _, m := range s.ofRank(ranks.highest()) {

@@ -189,7 +189,7 @@ func (p *Policy) Decide(action Permission, target Target) Decision {
 }
 
 func (p *Policy) decide(action Permission, target *Target) (d Decision) {
-	if p.invalid(action, target) {
+	if p.isInvalid(action, target) {
 		d.Reason = ReasonInvalidQuestion
 	} else {
 		d = p.answer(action, target)
@@ -208,7 +208,7 @@ func (p *Policy) Check(action Permission, target Target) error {
 	case d.Allowed:
 		return nil
 	case d.Reason == ReasonInvalidQuestion:
-		return p.question(action, target)
+		return p.questionError(action, target)
 	default:
 		return &DeniedError{Action: Permission(strings.Clone(string(action))), Target: target.clone(), Decision: d}
 	}
@@ -226,14 +226,14 @@ func (p *Policy) vocabulary() vocabulary {
 	return nil
 }
 
-// invalid reports whether a question is invalid (SPEC 3.4).
-func (p *Policy) invalid(action Permission, target *Target) bool {
+// isInvalid reports whether a question is invalid (SPEC 3.4).
+func (p *Policy) isInvalid(action Permission, target *Target) bool {
 	n, ok := p.vocabulary().number(action)
 	return !ok || !target.accepts(acts(n)) || !target.isGood(allIdentifiers)
 }
 
-// question returns the error for an invalid question.
-func (p *Policy) question(action Permission, target Target) *QuestionError {
+// questionError returns the error for an invalid question.
+func (p *Policy) questionError(action Permission, target Target) *QuestionError {
 	v := p.vocabulary()
 	if _, ok := v.number(action); !ok {
 		e := &QuestionError{Field: "action", Value: strings.Clone(string(action)), Problem: "is not a permission"}
@@ -243,7 +243,7 @@ func (p *Policy) question(action Permission, target Target) *QuestionError {
 		e.Remedy = permissionRemedy(v, string(action))
 		return e
 	}
-	if e := target.invalid(); e != nil {
+	if e := target.questionError(); e != nil {
 		return e
 	}
 	return &QuestionError{
@@ -261,7 +261,7 @@ func (p *Policy) Permissions(target Target) (set PermissionSet) {
 		set.extras = &v
 	}
 	for n, name := range p.vocabulary().all {
-		if !p.invalid(name, &target) && p.answer(name, &target).Allowed {
+		if !p.isInvalid(name, &target) && p.answer(name, &target).Allowed {
 			set.grant |= 1 << n
 		}
 	}
@@ -354,10 +354,10 @@ func (t *Target) key(r rank) (key uint64) {
 	return key
 }
 
-// own replaces each text of q with the claim's copy of it, in a Target that the caller provides so
+// intern replaces each text of q with the claim's copy of it, in a Target that the caller provides so
 // that none is allocated. A text that is not in the claim becomes not known. Comparing is then
 // free, however long the texts are: equal ones share memory.
-func (s *ruleset) own(q question, copy *Target) question {
+func (s *ruleset) intern(q question, copy *Target) question {
 	*copy = *q.Target
 	q.Target = copy
 	for _, which := range [...]Identifiers{IntegrationName, CredentialExternalID, ConfigurationExternalID} {
@@ -433,8 +433,8 @@ func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
 	if candidates == 0 {
 		return noNode
 	}
-	var own, copy Target
-	q = s.own(q, &own)
+	var interned, copy Target
+	q = s.intern(q, &interned)
 	for ; candidates != 0; candidates = candidates.without(candidates.highest()) {
 		// Rules in one map follow each other, and share the path to it.
 		holder, leads := uint32(noNode), true
@@ -460,7 +460,7 @@ func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
 // Its time grows with the rules of the policy. For an intersection it can grow with the product of
 // the numbers of rules that the parts have, see [Intersect].
 func (p *Policy) Visible(target Target) bool {
-	visible := target.invalid() == nil && p.visible(&target)
+	visible := target.questionError() == nil && p.visible(&target)
 	if p != nil && p.hooks != nil {
 		p.observe(AskedVisible, "", &target, Observation{Visible: visible})
 	}
@@ -480,8 +480,8 @@ func (p *Policy) visible(target *Target) bool {
 	// If something is allowed at some depth by a rule, then so it is on the target of that depth
 	// that has, beside what is known, only what the rule names: fewer rules apply to it. So it
 	// is enough to try each rule that grants something, at each depth.
-	var own, copy Target
-	q := s.own(question{target, target.level, target.known, 0}, &own)
+	var interned, copy Target
+	q := s.intern(question{target, target.level, target.known, 0}, &interned)
 	free := allIdentifiers &^ identifiersTo(target.level)
 	for ; q.level <= KindConfiguration; q.level++ {
 		at := actable(q.level)

@@ -95,7 +95,7 @@ func (p *Policy) selects(action Permission, kind Kind, within Target) Selection 
 	}
 	n, known := p.vocabulary().number(action)
 	if !known {
-		return Selection{err: p.question(action, User())}
+		return Selection{err: p.questionError(action, User())}
 	}
 	c, err := p.compiler(kind, within)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *Policy) shows(kind Kind, within Target) Selection {
 //
 // Its time hardly grows with the policy, where that of Visible does.
 func (s Selection) Has(t Target) bool {
-	if s.kind == 0 || t.level != s.kind || t.invalid() != nil {
+	if s.kind == 0 || t.level != s.kind || t.questionError() != nil {
 		return false
 	}
 	own := identifiersTo(s.kind) &^ identifiersTo(s.within.level)

@@ -17,7 +17,7 @@ type compiler struct {
 
 // compiler returns nil, and no error, for no policy.
 func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
-	if e := within.invalid(); e != nil {
+	if e := within.questionError(); e != nil {
 		return nil, e
 	}
 	if within.level >= kind {
@@ -210,9 +210,9 @@ func combine(fillings []filling, values []tuple) []filling {
 // Decisions are what the rules of one claim decide about a question that stands for all rows.
 type decisions struct {
 	*compiler
-	rules *ruleset
-	q     question
-	own   Target // of the question
+	rules    *ruleset
+	q        question
+	interned Target // of the question
 
 	marks     func(grant) bool // which rules are looked for, by what they grant
 	otherwise bool             // whether no rule at all is looked for too
@@ -221,7 +221,7 @@ type decisions struct {
 
 func (c *compiler) decisions(s *ruleset, q question) *decisions {
 	d := &decisions{compiler: c, rules: s}
-	d.q = s.own(q, &d.own)
+	d.q = s.intern(q, &d.interned)
 	return d
 }
 

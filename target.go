@@ -348,13 +348,14 @@ func (n *name) clone() name { return name{strings.Clone(n.text), n.hash} }
 // Err returns nil for a valid target. Otherwise it returns a [*QuestionError], which matches
 // [ErrQuestion] and names what is wrong and what to do instead. See SPEC 3.4.
 func (t Target) Err() error {
-	if e := t.invalid(); e != nil {
+	if e := t.questionError(); e != nil {
 		return e
 	}
 	return nil
 }
 
-func (t *Target) invalid() *QuestionError {
+// questionError returns what is wrong with an invalid target, and nil for a valid one.
+func (t *Target) questionError() *QuestionError {
 	if t.level == 0 {
 		e := &QuestionError{Field: t.known.String(), Value: strings.Clone(t.integration.text)}
 		switch t.problem {
@@ -430,7 +431,7 @@ func isGoodName(p pattern, name string) bool {
 // Level returns what the target is: a user, an integration, a credential or a configuration. It is
 // 0 for an invalid target.
 func (t Target) Level() Kind {
-	if t.invalid() != nil {
+	if t.questionError() != nil {
 		return 0
 	}
 	return t.level
@@ -442,7 +443,7 @@ func (t Target) Level() Kind {
 // identifier.
 func (t Target) Lookup(which Identifiers) (text string, state State) {
 	switch {
-	case t.invalid() != nil || which == 0 || which&(which-1) != 0:
+	case t.questionError() != nil || which == 0 || which&(which-1) != 0:
 		return "", Unknown
 	case t.absent.Has(which):
 		return "", Absent
@@ -461,7 +462,7 @@ func (t Target) Lookup(which Identifiers) (text string, state State) {
 // Unknown returns the identifiers that are unknown at the levels that the target has. It is empty
 // for an invalid target. What an action adds to the question (SPEC 4.3) is not part of it.
 func (t Target) Unknown() Identifiers {
-	if t.invalid() != nil {
+	if t.questionError() != nil {
 		return 0
 	}
 	return t.unknown()
@@ -476,7 +477,7 @@ func (t *Target) unknown() Identifiers { return identifiersTo(t.level) &^ (t.kno
 // It shortens what is long. It leaves out an unknown identifier, and prints a level without any as
 // "some credential" or "some configuration".
 func (t Target) String() string {
-	if e := t.invalid(); e != nil {
+	if e := t.questionError(); e != nil {
 		return "an invalid target (" + e.explain() + ")"
 	}
 	if t.level == KindUser {
@@ -506,7 +507,7 @@ func (t Target) String() string {
 // absent. Names are as [Target.String] has them, without quotation marks where they need none. For
 // an invalid target the group has the error.
 func (t Target) LogValue() slog.Value {
-	if e := t.invalid(); e != nil {
+	if e := t.questionError(); e != nil {
 		return slog.GroupValue(slog.String("error", e.explain()))
 	}
 	attrs := []slog.Attr{slog.String("level", t.level.String())}
@@ -538,7 +539,7 @@ func (t Target) LogValue() slog.Value {
 // configuration, id and externalId are strings, null for absent, and left out for unknown. An
 // invalid target is an error that matches [ErrQuestion].
 func (t Target) MarshalJSON() ([]byte, error) {
-	if e := t.invalid(); e != nil {
+	if e := t.questionError(); e != nil {
 		return nil, e
 	}
 	b := []byte{'{'}
@@ -582,7 +583,7 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 			d.wrong("target", "is not well-formed JSON: the text "+d.Problem)
 		}
 		return d.err
-	} else if e := parsed.invalid(); e != nil {
+	} else if e := parsed.questionError(); e != nil {
 		return e
 	} else {
 		*t = parsed

@@ -77,12 +77,11 @@ func (s *Scanner) Begin(closing byte) (more bool) {
 // More reads what follows an element of an object or array: a comma, for which it returns true,
 // or the closing bracket.
 func (s *Scanner) More(closing byte) (more, ok bool) {
-	switch c := s.Space(); {
-	case s.Pos >= len(s.Text):
-	case c == ',':
+	switch s.Space() {
+	case ',':
 		s.Pos++
 		return true, true
-	case c == closing:
+	case closing:
 		s.Pos++
 		return false, true
 	}

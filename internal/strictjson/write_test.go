@@ -15,6 +15,7 @@ func TestAppendString(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"", `""`},
 		{"slack", `"slack"`},
+		{"Team A", `"Team A"`},
 		{`a"b`, `"a\"b"`},
 		{`a\b`, `"a\\b"`},
 		{"a/b<&>", `"a/b<&>"`},

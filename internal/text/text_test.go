@@ -235,6 +235,7 @@ func TestEscapeJSON(t *testing.T) {
 		{"right to left", "[\"\u202e\"]", `["\u202e"]`},
 		{"DEL", "[\"\x7f\"]", `["\u007f"]`},
 		{"beyond the BMP", "[\"a\U000e0001b\"]", `["a\udb40\udc01b"]`},
+		{"the last of the BMP", "[\"\uffff\"]", `["\uffff"]`},
 		{"a private character", "[\"\ue000\"]", `["\ue000"]`},
 		{"a Hangul filler", "[\"\u3164\"]", `["\u3164"]`},
 	} {
