@@ -167,10 +167,8 @@ func checkNames(set string, reserved bool) error {
 	for _, name := range reservedNames {
 		seen[name] = name
 	}
-	more, ok := s.Begin('}'), true
-	for more && ok {
-		var name string
-		name, _, _ = s.Member()
+	for more := s.Begin('}'); more; more, _ = s.More('}') {
+		name, _, _ := s.Member()
 		folded := strings.Map(fold, name)
 		switch other, found := seen[folded]; {
 		case found && other != name:
@@ -179,7 +177,6 @@ func checkNames(set string, reserved bool) error {
 			return malformed(field(name), "is a claim that the signer writes, or is there twice", "")
 		}
 		seen[folded] = name
-		more, ok = s.More('}')
 	}
 	return nil
 }
