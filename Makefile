@@ -15,9 +15,11 @@ test: ## run the tests of the root module
 race: ## run them with the race detector
 	go test -race ./...
 
-lint: ## gofmt, go vet and staticcheck, in every module
+lint: ## gofmt, go vet and staticcheck, in every module, and lines of tests below 120 characters
 	@set -e; unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi; \
+	long=$$(find . -name '*_test.go' -exec awk 'length >= 120 && !/^[ \t]*\/\// {print FILENAME ":" FNR}' {} +); \
+	if [ -n "$$long" ]; then echo "lines that are too long: $$long"; exit 1; fi; \
 	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	(cd tools && go build -o "$$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck); \
 	for module in $$(find . -name go.mod -not -path '*/testdata/*' -exec dirname {} \; | sort); do \

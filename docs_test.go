@@ -141,6 +141,37 @@ func TestPagesNameEveryPermission(t *testing.T) {
 	}
 }
 
+// TESTING.md has the figures that are counted here. After new cases, run
+// CONNECTPERMS_UPDATE=1 go test -run TestTESTINGHasTheFigures .
+func TestTESTINGHasTheFigures(t *testing.T) {
+	var claims, refused, questions, visible int
+	for _, file := range []string{"decisions.json", "errors.json", "random.json"} {
+		for _, c := range conformanceFile[conformanceCase](t, file) {
+			claims, questions, visible = claims+1, questions+len(c.Queries), visible+len(c.Visible)
+			if c.Error != "" {
+				refused++
+			}
+		}
+	}
+	line := fmt.Sprintf("%d claims, %d of them refused, %s questions, %d about visibility, %d targets in JSON",
+		claims, refused, thousands(questions), visible, len(conformanceFile[any](t, "targets.json")))
+	page, err := os.ReadFile("TESTING.md")
+	require.NoError(t, err)
+	if os.Getenv("CONNECTPERMS_UPDATE") != "" {
+		shown := regexp.MustCompile(`[0-9]+ claims, .* targets in JSON`)
+		page = shown.ReplaceAllLiteral(page, []byte(line))
+		require.NoError(t, os.WriteFile("TESTING.md", page, 0o666))
+	}
+	require.Contains(t, string(page), line)
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
+
 var link = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 
 func TestLinksInThePagesLead(t *testing.T) {
@@ -195,7 +226,8 @@ func TestREADMEServer(t *testing.T) {
 		return err == nil
 	}, 10*time.Second, 20*time.Millisecond)
 
-	policy := permissions.MustParse(`{"integration:slack": {"credential:*": ["proxy-api"], "credential:ext:finance": false}}`)
+	policy := permissions.MustParse(`{"integration:slack": {
+		"credential:*": ["proxy-api"], "credential:ext:finance": false}}`)
 	sign := func(project string) string {
 		signer, err := usertoken.NewSigner(project, key)
 		require.NoError(t, err)

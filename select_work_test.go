@@ -47,7 +47,8 @@ func TestWorkOfSelections(t *testing.T) {
 			unit(`"credential:ext:%d":{"configuration:ext:%d":false,"configuration:`+id+`":true}`), "}")
 	}}
 	perIntegration := hostileShape{name: "each rule in an integration of its own", text: func(size int) string {
-		const each = `"integration:%d":{"credential:ext:%d":{"configuration:*":["workflows"]},"configuration:` + id + `":true}`
+		const each = `"integration:%d":{"credential:ext:%d":{"configuration:*":["workflows"]},` +
+			`"configuration:` + id + `":true}`
 		return fill(size, "{", unit(each), "}")
 	}}
 	shapes := append(append([]hostileShape{crossed, perIntegration}, manyShapes...), longShapes...)

@@ -84,7 +84,8 @@ func TestChart(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"<title", "rules in the claim", "time of a decision (ns, µs, ms)", "10 ns", "1 µs", "10 ms", "100,000", "prefers-color-scheme: dark",
+		"<title", "rules in the claim", "time of a decision (ns, µs, ms)", "10 ns", "1 µs", "10 ms",
+		"100,000", "prefers-color-scheme: dark",
 	} {
 		if !strings.Contains(chart, want) {
 			t.Errorf("%q is missing", want)

@@ -98,7 +98,10 @@ var hostileShapes = []hostileShape{
 		return `{"x":` + strings.Repeat(`{"":`, n/5) + "0" + strings.Repeat("}", n/5) + "}"
 	}, nil},
 	{"deep arrays without an end", func(n int) string { return repeat(n, `{"x":`, "[", "") }, usertoken.ErrToken},
-	{"deep arrays and objects in turn", func(n int) string { return repeat(n, `{"x":`, `[{"":`, "") }, usertoken.ErrToken},
+	{
+		"deep arrays and objects in turn", func(n int) string { return repeat(n, `{"x":`, `[{"":`, "") },
+		usertoken.ErrToken,
+	},
 	{"deep arrays as the claim", func(n int) string {
 		return `{` + claimMember + strings.Repeat("[", n/2-22) + strings.Repeat("]", n/2-22) + "}"
 	}, permissions.ErrType},

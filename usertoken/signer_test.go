@@ -31,7 +31,8 @@ func TestSign(t *testing.T) {
 	token := must[string](t)(newSigner(t).Sign(testSubject, policy))
 	header, payload := decodeToken(t, token)
 	require.Equal(t, testHeader, header)
-	require.Equal(t, `{"sub":"member@example.com","aud":"`+testAudience+`","exp":1760003600,"iat":1760000000,`+claimMember+
+	require.Equal(t, `{"sub":"member@example.com","aud":"`+testAudience+`",`+
+		`"exp":1760003600,"iat":1760000000,`+claimMember+
 		`{"integration:*":[],"integration:slack":{"credential:*":["settings:write"]}}}`, payload)
 
 	claims := must[*usertoken.Claims](t)(newVerifier(t).Verify(token))
@@ -160,7 +161,10 @@ func TestSignRefuses(t *testing.T) {
 			"an unrestricted policy has no permissions claim, and a token without one allows everything; " +
 				"SignUnrestricted signs such a token"},
 		{"intersection", signer, testSubject, both, "permissions: an intersection of policies is not a claim"},
-		{"intersection without rules", signer, testSubject, neither, "permissions: an intersection of policies is not a claim"},
+		{
+			"intersection without rules", signer, testSubject, neither,
+			"permissions: an intersection of policies is not a claim",
+		},
 		{"nil signer", nil, testSubject, slack, "the signer is nil or zero; NewSigner makes one"},
 		{"zero signer", new(usertoken.Signer), testSubject, slack, "the signer is nil or zero; NewSigner makes one"},
 		{"too large", signer, testSubject, large, "and may have 65536; a policy with fewer rules makes it smaller"},
@@ -323,9 +327,13 @@ func TestWithClaimsRefuses(t *testing.T) {
 		"another case of it":    {one(strings.ToUpper(permissions.ClaimName)), "in letter case alone"},
 		"a near miss":           {one("urn:useparagon:connect:permission"), `is nearly "` + permissions.ClaimName + `"`},
 		"a suspect":             {one("paragon-permissions"), `seems to be meant for "` + permissions.ClaimName + `"`},
-		"one level down":        {map[string]any{"x": one(permissions.ClaimName)}, `x holds "` + permissions.ClaimName + `"`},
-		"letter case":           {map[string]any{"a": 1, "A": 2}, `a differs from "A" in letter case alone`},
-		"twice":                 {json.RawMessage(`{"a":1,"a":2}`), "a is a claim that the signer writes, or is there twice"},
+		"one level down": {
+			map[string]any{"x": one(permissions.ClaimName)}, `x holds "` + permissions.ClaimName + `"`,
+		},
+		"letter case": {map[string]any{"a": 1, "A": 2}, `a differs from "A" in letter case alone`},
+		"twice": {
+			json.RawMessage(`{"a":1,"a":2}`), "a is a claim that the signer writes, or is there twice",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, sign := range []func(usertoken.SignOption) (string, error){
@@ -395,7 +403,8 @@ func TestNothingShowsAKey(t *testing.T) {
 		Options  []any
 	}
 	held := holder{signer, verifier, claims, *signer, []any{keys, usertoken.WithLifetime(time.Hour)}}
-	for _, value := range []any{signer, *signer, verifier, *verifier, claims, held, &held, []any{signer, verifier}, keys} {
+	values := []any{signer, *signer, verifier, *verifier, claims, held, &held, []any{signer, verifier}, keys}
+	for _, value := range values {
 		for _, flags := range []string{"", "+", "#", "-", " ", "0", "+#", "# x", "20.10"} {
 			for verb := '!'; verb <= '~'; verb++ {
 				format := "%" + flags + string(verb)
