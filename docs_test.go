@@ -69,7 +69,7 @@ func compile(t *testing.T, program string) string {
 	require.NoError(t, err)
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(virtual, "main.go"): file}})
 	require.NoError(t, err)
-	overlayFile, binary := filepath.Join(directory, "overlay.json"), filepath.Join(directory, "program")
+	overlayFile, binary := filepath.Join(directory, "overlay.json"), filepath.Join(directory, "program.exe")
 	require.NoError(t, os.WriteFile(overlayFile, overlay, 0o600))
 	out, err := exec.Command("go", "build", "-overlay", overlayFile, "-o", binary, "./virtual").CombinedOutput()
 	require.NoError(t, err, "%s\n%s", out, program)
@@ -192,6 +192,97 @@ func TestLinksInThePagesLead(t *testing.T) {
 	}
 }
 
+// startServer starts a program that serves at an address, and returns what it logs, which is complete when the
+// server was stopped.
+func startServer(t *testing.T, binary, address string, env ...string) (server *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	log = new(bytes.Buffer)
+	server = exec.Command(binary)
+	server.Env, server.Stderr = append(os.Environ(), env...), log
+	require.NoError(t, server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill() })
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	return server, log
+}
+
+// freeAddress returns an address at which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// The module of the page on getting started is made in an empty folder, as the page says. Its tests pass, and its
+// two programs do what the page shows.
+func TestGettingStarted(t *testing.T) {
+	folder, address := t.TempDir(), freeAddress(t)
+	for _, b := range blocks(t, "docs/getting-started.md") {
+		name, isFile := strings.CutPrefix(strings.SplitN(b.text, "\n", 2)[0], "// ")
+		if b.language != "go" || !isFile {
+			continue
+		}
+		file := filepath.Join(folder, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+		text := strings.ReplaceAll(b.text, "localhost:8080", address)
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o666))
+	}
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	run := func(name string, args ...string) string {
+		t.Helper()
+		c := exec.Command(name, args...)
+		c.Dir = folder
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return strings.TrimSpace(string(out))
+	}
+	run("go", "mod", "init", "example.com/messages")
+	run("go", "mod", "edit", "-require=github.com/connectperms/permissions@v0.0.0",
+		"-replace=github.com/connectperms/permissions="+root)
+	run("go", "mod", "tidy")
+	run("go", "vet", "./...")
+	run("go", "test", "./...")
+	run("go", "build", "-o", "server.exe", ".")
+	run("go", "build", "-o", "sign.exe", "./token")
+
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	der := x509.MarshalPKCS1PrivateKey(key)
+	t.Setenv("PARAGON_SIGNING_KEY", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: der})))
+	t.Setenv("PARAGON_PROJECT_ID", "p")
+	server, log := startServer(t, filepath.Join(folder, "server.exe"), address)
+	ask := func(token string) int {
+		r, err := http.NewRequest("POST", "http://"+address+"/credentials/3fa85f64-5717-4562-b3fc-2c963f66afa6/messages", nil)
+		require.NoError(t, err)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	sign := filepath.Join(folder, "sign.exe")
+	require.Equal(t, http.StatusOK, ask(run(sign, `{"integration:slack": ["proxy-api"]}`)))
+	require.Equal(t, http.StatusForbidden, ask(run(sign, `{"integration:slack": ["workflows"]}`)))
+	require.Equal(t, http.StatusUnauthorized, ask(""))
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	page, err := os.ReadFile("docs/getting-started.md")
+	require.NoError(t, err)
+	const shown = `reason=not_granted rule="integration:\"slack\""`
+	require.Contains(t, string(page), shown)
+	require.Contains(t, log.String(), shown)
+}
+
 // The README's server runs as it is printed, on another port.
 func TestREADMEServer(t *testing.T) {
 	var program string
@@ -201,30 +292,15 @@ func TestREADMEServer(t *testing.T) {
 		}
 	}
 	require.Contains(t, program, `":8080"`)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	address := freeAddress(t)
 	binary := compile(t, strings.ReplaceAll(program, `":8080"`, `"`+address+`"`))
 
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	require.NoError(t, err)
-	server := exec.Command(binary)
-	server.Env = append(os.Environ(), "PARAGON_PROJECT_ID=p",
+	server, log := startServer(t, binary, address, "PARAGON_PROJECT_ID=p",
 		"PARAGON_PUBLIC_KEY="+string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
-	var log bytes.Buffer
-	server.Stderr = &log
-	require.NoError(t, server.Start())
-	defer func() { _ = server.Process.Kill() }()
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
 
 	policy := permissions.MustParse(`{"integration:slack": {
 		"credential:*": ["proxy-api"], "credential:ext:finance": false}}`)
@@ -258,7 +334,7 @@ func TestREADMEServer(t *testing.T) {
 	_ = server.Wait()
 
 	var lines []string
-	for scanner := bufio.NewScanner(&log); scanner.Scan(); {
+	for scanner := bufio.NewScanner(log); scanner.Scan(); {
 		lines = append(lines, scanner.Text())
 	}
 	require.Len(t, lines, 5, "one line for each refusal: %s", lines)

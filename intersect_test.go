@@ -411,8 +411,10 @@ func declare(prefix string, n int) permissions.Option {
 }
 
 func TestIntersectDeclaredPermissions(t *testing.T) {
-	a := permissions.MustParse(`{"integration:*":["x0","x25"]}`, declare("x", 26))
-	b := permissions.MustParse(`{"integration:*":true,"integration:slack":["y26"]}`, declare("y", 27))
+	const ofA = 26
+	ofB := maxExtras - ofA // as many as there may be
+	a := permissions.MustParse(`{"integration:*":["x0","x25"]}`, declare("x", ofA))
+	b := permissions.MustParse(`{"integration:*":true,"integration:slack":["y20"]}`, declare("y", ofB))
 	user := permissions.User()
 	t.Run("a part that does not know a permission denies it", func(t *testing.T) {
 		both := mustIntersect(a, b)
@@ -442,16 +444,16 @@ func TestIntersectDeclaredPermissions(t *testing.T) {
 		require.Equal(t, permissions.ReasonNotGranted, both.Decide("q", user).Reason)
 		require.True(t, both.Visible(user))
 	})
-	t.Run("53 together", func(t *testing.T) {
+	t.Run("as many together as there may be", func(t *testing.T) {
 		_, err := permissions.Intersect(a, b)
 		require.NoError(t, err)
-		_, err = permissions.Intersect(a, permissions.MustParse(`{}`, declare("x", 53)))
+		_, err = permissions.Intersect(a, permissions.MustParse(`{}`, declare("x", maxExtras)))
 		require.NoError(t, err)
 	})
-	t.Run("54 together are refused", func(t *testing.T) {
-		p, err := permissions.Intersect(a, permissions.MustParse(`{}`, declare("y", 28)))
+	t.Run("one more is refused", func(t *testing.T) {
+		p, err := permissions.Intersect(a, permissions.MustParse(`{}`, declare("y", ofB+1)))
 		require.Nil(t, p)
-		require.EqualError(t, err, "permissions: Intersect: the policies declare more than 53 permissions together; "+
-			"declare the same ones with WithPermissions for all")
+		require.EqualError(t, err, fmt.Sprintf("permissions: Intersect: the policies declare more than %d permissions "+
+			"together; declare the same ones with WithPermissions for all", maxExtras))
 	})
 }

@@ -22,6 +22,17 @@ type optionSet struct {
 	reference reference.Options
 }
 
+// The reference has a table of the permissions of its own. It has the same ones, in the same order.
+func TestReferenceKnowsThePermissions(t *testing.T) {
+	slack := "slack"
+	some := reference.Target{Integration: &slack, Credential: new(reference.Level), Configuration: new(reference.Level)}
+	var names []permissions.Permission
+	for _, name := range reference.Unrestricted().Permissions(some) {
+		names = append(names, permissions.Permission(name))
+	}
+	require.Equal(t, permissions.AllPermissions(), names)
+}
+
 // extraNames are the declared permissions of some option sets. Some are nearly one of the ten, and one
 // is declared twice.
 var extraNames = []string{"custom:read", "Events", "settings:Write", "custom:read", "a/b~c", "xA", "100%",
