@@ -453,12 +453,12 @@ func hexDigits(text uint64) (numbers, bad uint64) {
 	return (values<<4 | values>>8) & 0x00ff00ff00ff00ff, bad
 }
 
-// uuidOf returns the UUID with these bytes. There are 16.
-func uuidOf(b string) uuid {
-	numbers := func(b string) uint64 {
+// uuidOf returns the UUID with these bytes.
+func uuidOf(b *[16]byte) uuid {
+	numbers := func(b []byte) uint64 {
 		return uint64(b[0]) | uint64(b[1])<<16 | uint64(b[2])<<32 | uint64(b[3])<<48
 	}
-	return uuid{numbers(b) | numbers(b[4:])<<8, numbers(b[8:]) | numbers(b[12:])<<8}
+	return uuid{numbers(b[:4]) | numbers(b[4:8])<<8, numbers(b[8:12]) | numbers(b[12:])<<8}
 }
 
 // bytes returns the bytes of a UUID.

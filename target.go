@@ -167,8 +167,10 @@ func (s State) String() string {
 // configuration. It is for [Target.Credential] and [Target.Configuration]. The zero Identifier
 // makes a target invalid.
 type Identifier struct {
-	text string // the 16 bytes of an ID for idBytes
-	kind identifierKind
+	// text is empty for an ID as bytes, which id is then, and for the zero Identifier. Otherwise id.first is the
+	// kind. So an Identifier has four words, which the compiler keeps in registers, and UUID allocates nothing.
+	text string
+	id   uuid
 }
 
 type identifierKind uint8
@@ -180,30 +182,57 @@ const (
 	referenceText
 	noID
 	noExternalID
+
+	noText identifierKind = 0x80 // is set in a kind whose text is empty
 )
+
+// newIdentifier returns an Identifier that is not an ID as bytes.
+func newIdentifier(kind identifierKind, text string) Identifier {
+	if text == "" {
+		kind, text = kind|noText, "-"
+	}
+	return Identifier{text, uuid{first: uint64(kind)}}
+}
+
+// read returns the kind and the text of an Identifier. The kind is 0 for the zero Identifier.
+func (i *Identifier) read() (kind identifierKind, text string) {
+	switch kind = identifierKind(i.id.first); {
+	case *i == Identifier{}:
+		return 0, ""
+	case i.text == "":
+		return idBytes, ""
+	case kind&noText != 0:
+		return kind &^ noText, ""
+	}
+	return kind, i.text
+}
 
 // ID is a known ID: a UUID in its usual spelling, in any letter case (SPEC 2.5). Any other text
 // makes a target invalid.
-func ID(uuid string) Identifier { return Identifier{text: uuid, kind: idText} }
+func ID(uuid string) Identifier { return newIdentifier(idText, uuid) }
 
 // UUID is a known ID as 16 bytes, which is what pgtype.UUID and uuid.UUID of google/uuid hold. A target
-// with it equals the target with the [ID] of the same text. UUID allocates 16 bytes. No other constructor
-// allocates.
+// with it equals the target with the [ID] of the same text.
 //
 // For a nullable column, test that first, and leave the identifier out if it is NULL: the UUID of 16
 // zeros is an ID like any other.
-func UUID(id [16]byte) Identifier { return Identifier{text: string(id[:]), kind: idBytes} }
+func UUID(id [16]byte) Identifier {
+	if id == [16]byte{} {
+		return ID("00000000-0000-0000-0000-000000000000") // its bytes are those of the zero Identifier
+	}
+	return Identifier{id: uuidOf(&id)}
+}
 
 // ExternalID is a known external ID. An external ID that SPEC 2.4 forbids, such as the empty one,
 // makes a target invalid.
-func ExternalID(id string) Identifier { return Identifier{text: id, kind: externalIDText} }
+func ExternalID(id string) Identifier { return newIdentifier(externalIDText, id) }
 
 // NoID says that there is no ID: the object is yet to be created (SPEC 3.2).
-func NoID() Identifier { return Identifier{kind: noID} }
+func NoID() Identifier { return newIdentifier(noID, "") }
 
 // NoExternalID says that there is no external ID: it was looked up, and the object has none
 // (SPEC 3.2).
-func NoExternalID() Identifier { return Identifier{kind: noExternalID} }
+func NoExternalID() Identifier { return newIdentifier(noExternalID, "") }
 
 // ExternalIDOrNone is [ExternalID] if valid, and [NoExternalID] otherwise. It fits the fields of
 // sql.NullString, sql.Null[string] and pgtype.Text:
@@ -237,7 +266,7 @@ func ExternalIDPtr(id *string) Identifier {
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
 // beside them.
-func Reference(ref string) Identifier { return Identifier{text: ref, kind: referenceText} }
+func Reference(ref string) Identifier { return newIdentifier(referenceText, ref) }
 
 // A problem is why a target is invalid. The zero problem is that of the zero Target.
 type problem uint8
@@ -291,18 +320,16 @@ func (t *Target) descend(to Kind, ids []Identifier) {
 	}
 	t.level = to
 	for i := range ids {
-		given := &ids[i]
-		s := given.text
+		kind, s := ids[i].read()
 		state, which := &t.known, id
-		switch given.kind {
+		switch kind {
 		case idText:
 			if !o.id.parse(s) {
 				t.fail(problemNotUUID, id, s)
 				return
 			}
 		case idBytes:
-			o.id = uuidOf(s)
-			s = ""
+			o.id = ids[i].id
 		case externalIDText:
 			which = externalID
 			o.externalID = newName(s)
