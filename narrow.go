@@ -11,7 +11,7 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// ErrNarrow matches every refusal of [Narrow] that is about what the policies say. Such an error is a
+// ErrNarrow matches every error of [Narrow] that is about what the policies say. Such an error is a
 // [*NarrowError].
 var ErrNarrow = errors.New("no claim says what the policies allow together")
 
@@ -65,16 +65,16 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 // credential by its external ID, and another allows a credential by its ID: the rule for the ID
 // would win (SPEC 4.5). Another one is that the policies allow events on an integration, and
 // something else on a credential in it: a scope has a grant or more specific scopes, and not both.
-// Then Narrow searches for other rules that say the same, and if it finds none it returns a
-// [*NarrowError] that names a question. It does not find every claim: for some policies it gives up
-// although there is one.
+// Then Narrow searches for other rules that say the same. If no claim says the same, it returns a
+// [*NarrowError] that names a question: one that the policies together and the claims that Narrow
+// tried answer in different ways.
 //
-// The meets can be as many as the product of the numbers of rules. Narrow gives up after about a
-// million steps, and where the names in the claim have more than 16 MiB. Then the error says that
-// the claim would be too large.
+// The meets can be as many as the product of the numbers of rules, and a search can take longer than
+// that. Narrow gives up after about a million steps, and where the names in the claim have more than 16
+// MiB. Then the [*NarrowError] says that the claim would be too large.
 //
 // No policies at all are an error, and so are policies that declare more permissions together than
-// one policy can.
+// one policy can. Those two errors do not match [ErrNarrow]. All others are a [*NarrowError].
 func Narrow(policies ...*Policy) (*Policy, error) {
 	if len(policies) == 0 {
 		return nil, errors.New("permissions: Narrow: there are no policies; pass one or more")
@@ -84,17 +84,17 @@ func Narrow(policies ...*Policy) (*Policy, error) {
 		return nil, err
 	}
 	n := newNarrowing(together)
-	rules, err := n.rules()
-	if err != nil {
-		return nil, err
+	rules, refusal := n.rules()
+	if refusal != nil {
+		return nil, refusal
 	}
-	claim, err := n.encode(rules)
-	if err != nil {
-		return nil, err
+	claim, refusal := n.encode(rules)
+	if refusal != nil {
+		return nil, refusal
 	}
-	p, err := parse(string(claim), &options{extras: n.extras}, fromValue)
+	p, err := parse(claim, &options{extras: n.extras}, fromValue)
 	if err != nil {
-		return nil, err
+		return nil, errNotAccepted(err)
 	}
 	narrowed := *p
 	narrowed.hooks = together.hooks
@@ -144,9 +144,6 @@ func (p point) only(level Kind, names Identifiers) point {
 	return q
 }
 
-// isInside reports whether p is below q: deeper, and with all names of q.
-func (p point) isInside(q point) bool { return p.level > q.level && p.only(q.level, q.named) == q }
-
 // pathsOf returns the paths of rules that could cover p: one identifier at each level, with and
 // without the integration.
 func (p point) pathsOf() []point {
@@ -157,6 +154,37 @@ func (p point) pathsOf() []point {
 		}
 	}
 	return []point{p, p.only(p.level, p.named&^IntegrationName)}
+}
+
+// parts returns the points that have some of p's names, and all else absent.
+func (p point) parts() (list []point) {
+	for names := p.named; ; names = (names - 1) & p.named {
+		for level := KindIntegration; level <= KindConfiguration; level++ {
+			if names&^identifiersTo(level) == 0 {
+				list = append(list, p.only(level, names))
+			}
+		}
+		if names == 0 {
+			return list
+		}
+	}
+}
+
+// near returns p, and p with other names in place of some of its own.
+func (p point) near(among []point) (list []point) {
+	list = []point{p}
+	for left := p.named; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros8(uint8(left))
+		other := slices.IndexFunc(among, func(q point) bool { return q.names[i] != 0 && q.names[i] != p.names[i] })
+		if other < 0 {
+			continue
+		}
+		for _, q := range list {
+			q.names[i] = among[other].names[i]
+			list = append(list, q)
+		}
+	}
+	return list
 }
 
 // isPath reports whether p is a path that a rule can have.
@@ -294,10 +322,11 @@ type narrowing struct {
 	ids      []uuid    // IDs; the number in a point is one more
 	idNumber map[uuid]uint32
 	steps    int // that are left
+	pruning  int // the steps that are left for prune
 }
 
 func newNarrowing(together *Policy) *narrowing {
-	n := &narrowing{extras: together.vocabulary(), idNumber: make(map[uuid]uint32), steps: narrowSteps}
+	n := &narrowing{extras: together.vocabulary(), idNumber: make(map[uuid]uint32), steps: narrowSteps, pruning: narrowSteps}
 	for _, s := range together.rulesets() {
 		n.parts = append(n.parts, n.layer(s))
 	}
@@ -326,7 +355,7 @@ func (n *narrowing) layer(s *ruleset) *layer {
 		}
 		path.level = node.pattern.kind()
 		if which := node.pattern.identifiers(); which != 0 {
-			number := uint32(0)
+			var number uint32
 			if node.pattern.isID() {
 				number = n.numberOf(node.id)
 			} else {
@@ -394,9 +423,8 @@ func (n *narrowing) spend(steps int) bool {
 // the path of a rule in a part needs no more: where another rule of that part decides, that rule is
 // more specific.
 //
-// With paths it also returns the paths of rules that could cover each point, and their meets (see
-// pathsOf).
-func (n *narrowing) meets(begin []point, paths bool) (list []point, ok bool) {
+// With sub it also returns what sub returns for each point, and their meets.
+func (n *narrowing) meets(begin []point, sub func(point) []point) (list []point, ok bool) {
 	seen := make(map[point]bool)
 	add := func(p point) {
 		if seen[p] {
@@ -404,13 +432,13 @@ func (n *narrowing) meets(begin []point, paths bool) (list []point, ok bool) {
 		}
 		seen[p] = true
 		list = append(list, p)
-		if !paths {
+		if sub == nil {
 			return
 		}
-		for _, path := range p.pathsOf() {
-			if !seen[path] {
-				seen[path] = true
-				list = append(list, path)
+		for _, q := range sub(p) {
+			if !seen[q] {
+				seen[q] = true
+				list = append(list, q)
 			}
 		}
 	}
@@ -430,7 +458,7 @@ func (n *narrowing) meets(begin []point, paths bool) (list []point, ok bool) {
 		}
 	}
 	for i := 0; i < len(list); i++ {
-		if !paths && !n.isMixed(list[i]) {
+		if sub == nil && !n.isMixed(list[i]) {
 			continue
 		}
 		for _, l := range n.parts {
@@ -458,8 +486,8 @@ func (n *narrowing) isMixed(p point) bool {
 }
 
 // rules returns the rules of the claim.
-func (n *narrowing) rules() (*layer, error) {
-	meets, ok := n.meets([]point{anywhere}, false)
+func (n *narrowing) rules() (*layer, *NarrowError) {
+	meets, ok := n.meets([]point{anywhere}, nil)
 	if !ok {
 		return nil, errTooLarge()
 	}
@@ -469,29 +497,66 @@ func (n *narrowing) rules() (*layer, error) {
 			rules.add(p, n.grant(p))
 		}
 	}
-	refusal := n.check(rules, meets)
-	if refusal == nil {
-		n.prune(rules, moreSpecificFirst)
-		if _, conflicts := n.conflict(rules); !conflicts {
-			return rules, nil
-		}
-	}
-	rules, conflict := n.spread()
-	switch {
-	case rules != nil:
-		return rules, nil
-	case conflict != nil:
-		return nil, conflict
-	case refusal != nil:
+	wrong, refusal := n.check(rules, meets)
+	if refusal != nil && n.refute(wrong) != nil {
 		return nil, refusal
 	}
-	return nil, errTooLarge()
+	if refusal == nil {
+		n.prune(rules)
+		conflicts := n.conflicts(rules)
+		if len(conflicts) == 0 {
+			return rules, nil
+		}
+		for _, c := range conflicts[:min(len(conflicts), 10)] {
+			if refusal = n.refute(c.inside.near(meets)...); refusal != nil {
+				return nil, refusal
+			}
+		}
+	}
+	begin := []point{anywhere, {level: KindCredential}, {level: KindConfiguration}}
+	for _, sub := range []func(point) []point{point.pathsOf, point.parts} {
+		points, ok := n.meets(begin, sub)
+		if !ok {
+			return nil, errTooLarge()
+		}
+		s := n.newSearch(points)
+		rules, refusal = s.spread()
+		switch {
+		case rules != nil:
+			return rules, nil
+		case n.steps < 0:
+			return nil, errTooLarge()
+		case n.refute(s.reasons()...) != nil:
+			return nil, refusal
+		}
+	}
+	return nil, refusal
 }
 
-// check returns the first question to which the rules, of which each meet that can be a rule has one, give
-// another answer than the parts together. It returns nil if there is none. A true that would be wrong
+// refute returns a refusal if no claim is right about some points and those with fewer names. There,
+// other rules make no difference.
+func (n *narrowing) refute(points ...point) *NarrowError {
+	seen := make(map[point]bool)
+	var parts []point
+	for _, p := range points {
+		for _, part := range p.parts() {
+			if !seen[part] {
+				seen[part] = true
+				parts = append(parts, part)
+			}
+		}
+	}
+	_, refusal := n.newSearch(parts).spread()
+	if n.steps < 0 {
+		return nil
+	}
+	return refusal
+}
+
+// check returns the first point about which the rules are wrong, of which each meet that can be a rule has
+// one, with the refusal for it. There is no refusal if there is no such point. A true that would be wrong
 // for one of the meets becomes a list of names.
-func (n *narrowing) check(rules *layer, meets []point) *NarrowError {
+func (n *narrowing) check(rules *layer, meets []point) (wrong point, refusal *NarrowError) {
 	for _, p := range meets {
 		if p.isPath() {
 			continue
@@ -500,14 +565,58 @@ func (n *narrowing) check(rules *layer, meets []point) *NarrowError {
 		got, want := rules.grants[path], n.grant(p)
 		if (got^want)&^grantTrue != 0 {
 			if refusal := n.refuse(rules, p, got^want); refusal != nil {
-				return refusal
+				return p, refusal
 			}
 		}
 		if got&^want&grantTrue != 0 {
 			rules.grants[path] &^= grantTrue
 		}
 	}
-	return nil
+	return point{}, nil
+}
+
+// A search is for the rules of a claim.
+type search struct {
+	*narrowing
+	points  []point
+	want    []grant           // what the parts together grant on each point
+	rules   *layer            // those that are left
+	decider []point           // the path of the rule that decides each point, or the zero point
+	decided map[point][]int   // the reverse of it
+	inside  map[point][]point // the paths inside a scope
+	removed []removal         // in the order of time
+	reason  map[point]point   // for the path of a rule, where it was wrong
+	failed  []point           // each point that no rule was right about at some time
+}
+
+// A removal is a rule that was removed, and the points that it decided.
+type removal struct {
+	path    point
+	grant   grant
+	decided []int
+}
+
+// newSearch begins a search for rules that are right about some points. The points are in an order in
+// which the rules are added.
+func (n *narrowing) newSearch(points []point) *search {
+	s := &search{
+		narrowing: n, points: points, want: make([]grant, len(points)), rules: newLayer(),
+		decider: make([]point, len(points)), decided: make(map[point][]int), inside: make(map[point][]point),
+		reason: make(map[point]point),
+	}
+	for i, p := range points {
+		s.want[i] = n.grant(p)
+		// Without a rule for integration:*, that scope is a place for other things: see encode.
+		if !p.isPath() || p == anywhere && n.grantFrom(p) == grantNone {
+			continue
+		}
+		s.rules.add(p, n.grantFrom(p))
+		for level := KindIntegration; level < p.level; level++ {
+			scope := p.only(level, identifiersTo(level))
+			s.inside[scope] = append(s.inside[scope], p)
+		}
+	}
+	return s
 }
 
 // spread searches for a claim with more rules than the meets, where these do not make one.
@@ -521,85 +630,205 @@ func (n *narrowing) check(rules *layer, meets []point) *NarrowError {
 // decides a point is wrong there, it would be wrong with any fewer rules as well: so it is in no
 // claim, and is removed. What remains in the end is right, unless a point is left that no rule is
 // right about. Then there is no claim.
-func (n *narrowing) spread() (rules *layer, conflict *NarrowError) {
-	begin := []point{anywhere, {level: KindCredential}, {level: KindConfiguration}}
-	points, ok := n.meets(begin, true)
-	if !ok {
-		return nil, nil
-	}
-	most := newLayer()
-	for _, p := range points {
-		// Without a grant for integration:*, that scope is a place for other things: see encode.
-		if p.isPath() && (p != anywhere || n.grant(p)&n.acting(p) != grantNone) {
-			most.add(p, n.grantFrom(p))
+//
+// A claim has no place for some rules beside others. There are two or three ways out of each such
+// conflict. Each way removes rules, and then those that are wrong without them. All combinations of
+// ways are tried, as long as there are steps.
+func (s *search) spread() (rules *layer, refusal *NarrowError) {
+	var wrong []point
+	for i := range s.points {
+		if s.decide(i) != grantNone {
+			wrong = append(wrong, s.decider[i])
 		}
 	}
-	for done := false; !done; {
-		done = true
-		for _, p := range points {
-			for {
-				path, ok := most.decider(p, point{})
-				if n.wrong(most, p, path) == grantNone {
-					break
-				}
-				if !ok || !n.spend(1) {
-					return nil, nil
-				}
-				delete(most.grants, path)
-				done = false
+	if !s.remove(wrong) {
+		return nil, s.refusal()
+	}
+	return s.choose(nil)
+}
+
+// decide looks up which rule decides a point. It returns the permissions that act on the point and for
+// which the rule differs from the parts together. A rule that grants true may have to be a list, see
+// found.
+func (s *search) decide(i int) (wrong grant) {
+	p := s.points[i]
+	path, ok := s.rules.decider(p, point{})
+	s.decider[i] = path
+	s.decided[path] = append(s.decided[path], i)
+	wrong = (s.rules.grants[path] ^ s.want[i]) & s.acting(p) &^ grantTrue
+	switch {
+	case wrong == grantNone:
+	case ok:
+		s.reason[path] = p
+	default:
+		s.failed = append(s.failed, p)
+	}
+	return wrong
+}
+
+// remove removes rules, and then all that are wrong without them. It is not ok if none is right about
+// some point, or if there are no steps left.
+func (s *search) remove(paths []point) (ok bool) {
+	for paths = slices.Clone(paths); len(paths) > 0; {
+		path := paths[len(paths)-1]
+		paths = paths[:len(paths)-1]
+		r := removal{path, s.rules.grants[path], s.decided[path]}
+		if path == (point{}) || !s.spend(1+len(r.decided)) {
+			return false
+		}
+		if _, ok := s.rules.grants[path]; !ok {
+			continue
+		}
+		delete(s.rules.grants, path)
+		s.removed = append(s.removed, r)
+		for _, i := range r.decided {
+			if s.decide(i) != grantNone {
+				paths = append(paths, s.decider[i])
 			}
 		}
-		if !n.spend(len(points)) {
-			return nil, nil
+	}
+	return true
+}
+
+// undo takes back all removals but the first ones.
+func (s *search) undo(first int) {
+	for ; len(s.removed) > first; s.removed = s.removed[:len(s.removed)-1] {
+		r := s.removed[len(s.removed)-1]
+		s.rules.grants[r.path] = r.grant
+		for _, i := range slices.Backward(r.decided) {
+			list := s.decided[s.decider[i]]
+			s.decided[s.decider[i]] = list[:len(list)-1]
+			s.decider[i] = r.path
 		}
 	}
-	// Which rules are left out first makes a difference where rules conflict.
-	for _, order := range []compare{moreSpecificFirst, lessSpecificFirst} {
-		rules, refusal := n.settle(most, points, order)
+}
+
+// choose returns the rules that a claim needs and has a place for, given what else is removed, or says
+// why there is no claim. The conflicts are found if there are none left.
+func (s *search) choose(conflicts []conflict) (rules *layer, refusal *NarrowError) {
+	if len(conflicts) == 0 {
+		rules = s.found()
+		if conflicts = s.conflicts(rules); len(conflicts) == 0 {
+			return rules, nil
+		}
+		s.sort(conflicts)
+	}
+	scope := conflicts[0].scope
+	for _, way := range s.ways(scope) {
+		before := len(s.removed)
+		var refused *NarrowError
+		if s.remove(way) {
+			rules, refused = s.choose(conflicts[1:])
+		} else {
+			refused = s.refusalIn(scope)
+		}
 		if rules != nil {
 			return rules, nil
 		}
-		if conflict == nil {
-			conflict = refusal
+		s.undo(before)
+		if refusal == nil || slices.Equal(way, []point{scope}) {
+			refusal = refused
 		}
 	}
-	return nil, conflict
+	return nil, refusal
 }
 
-// settle returns those of the rules that a claim needs and has a place for.
-func (n *narrowing) settle(most *layer, points []point, order compare) (rules *layer, conflict *NarrowError) {
-	rules = most.filtered(func(point) bool { return true })
-	for {
-		n.prune(rules, order)
-		scope, found := n.conflict(rules)
-		if !found {
-			return rules, nil
-		}
-		if !n.spend(4 * len(points)) {
-			return nil, nil
-		}
-		if rules, most, conflict = n.resolve(rules, most, scope, points); conflict != nil {
-			return nil, conflict
+// sort moves conflicts with fewer ways to the front, so that nothing is chosen in vain.
+func (s *search) sort(conflicts []conflict) {
+	count := make(map[point]int)
+	for _, c := range conflicts {
+		for _, way := range s.ways(c.scope) {
+			before := len(s.removed)
+			if s.remove(way) {
+				count[c.scope]++
+			}
+			s.undo(before)
 		}
 	}
+	slices.SortStableFunc(conflicts, func(c, d conflict) int { return count[c.scope] - count[d.scope] })
 }
 
-// A compare is an order of paths.
-type compare func(p, q point) int
+// found returns those of the rules that are needed.
+func (s *search) found() *layer {
+	rules := s.rules.filtered(func(point) bool { return true })
+	for i, path := range s.decider {
+		if _, ok := rules.grants[path]; ok && s.want[i]&grantTrue == 0 {
+			rules.grants[path] &^= grantTrue
+		}
+	}
+	s.prune(rules)
+	return rules
+}
 
-func moreSpecificFirst(p, q point) int { return int(q.rank()) - int(p.rank()) }
-func lessSpecificFirst(p, q point) int { return int(p.rank()) - int(q.rank()) }
+// ways returns which rules can be removed to end a conflict in a scope: all inside it, or its own, or the one
+// for integration:*, see conflicts.
+func (s *search) ways(scope point) (ways [][]point) {
+	_, hasRoot := s.rules.grants[anywhere]
+	isAnywhere := !scope.named.Has(IntegrationName)
+	if _, ok := s.rules.grants[scope]; !ok || isAnywhere && !hasRoot {
+		return [][]point{nil} // another way has ended it
+	}
+	ways = [][]point{s.inside[scope], {scope}}
+	if isAnywhere {
+		ways = append(ways, []point{anywhere})
+	}
+	return ways
+}
+
+// reasons returns points that are enough to see why there is no claim.
+func (s *search) reasons() (points []point) {
+	seen := make(map[point]bool)
+	add := func(p point) {
+		if !seen[p] {
+			seen[p] = true
+			points = append(points, p)
+		}
+	}
+	for _, p := range s.failed {
+		add(p)
+	}
+	for i := 0; i < len(points) && s.spend(1); i++ {
+		for _, path := range points[i].parts() {
+			if p, ok := s.reason[path]; ok {
+				add(p)
+			}
+		}
+	}
+	return points
+}
+
+// refusal returns the refusal for the last point that no rule was right about.
+func (s *search) refusal() *NarrowError {
+	if s.steps < 0 {
+		return errTooLarge()
+	}
+	p := s.failed[len(s.failed)-1]
+	return s.refuse(s.rules, p, s.grant(p)&s.acting(p))
+}
+
+// refusalIn returns the same for a conflict.
+func (s *search) refusalIn(scope point) *NarrowError {
+	refusal := s.refusal()
+	if refusal.Action == "" {
+		return refusal
+	}
+	kind, inner := scope.level.String(), "credential:*"
+	if scope.level == KindCredential {
+		inner = "configuration:*"
+	}
+	refusal.Problem = "a claim cannot give " + s.text(scope) + " a grant and more specific scopes in it too"
+	refusal.Remedy = "let the policies agree on the " + kind + " and on " + inner + " in it, or name nothing in it"
+	return refusal
+}
 
 // grantFrom returns what a rule with a path has to grant: for each permission what the parts
-// together grant on the first point, from the path's level down, that the permission acts on.
+// together grant on the first point, from the path's level down, that the permission acts on. Where
+// a more specific rule decides there, it makes no difference.
 func (n *narrowing) grantFrom(path point) (g grant) {
 	left := grantAll
 	for p := path; p.level <= KindConfiguration; p.level++ {
 		g |= n.grant(p) & left & n.acting(p)
 		left &^= n.acting(p)
-	}
-	if full := n.extras.full(); g&full != full {
-		g &^= grantTrue
 	}
 	return g
 }
@@ -614,38 +843,30 @@ func (n *narrowing) acting(p point) grant {
 	return g&n.extras.full() | grantTrue
 }
 
-// wrong returns the permissions that act on p and for which the deciding rule, that of path,
-// differs from the parts together. If nothing is wrong but that the rule grants true, it becomes a
-// list of names.
-func (n *narrowing) wrong(rules *layer, p, path point) grant {
-	got, want := rules.grants[path], n.grant(p)
-	wrong := (got ^ want) & n.acting(p) &^ grantTrue
-	if wrong == grantNone && got&^want&grantTrue != 0 {
-		rules.grants[path] &^= grantTrue
-	}
-	return wrong
+// A conflict is a rule with rules inside it, where a claim has no place for both.
+type conflict struct {
+	scope  point // the path of the rule
+	inside point // the path of one of the others
 }
 
-// conflict returns a path that has a rule of its own and rules inside it, where a claim has no place
-// for both. See encode, which has a second place for some.
-func (n *narrowing) conflict(rules *layer) (scope point, found bool) {
+// conflicts returns the conflicts of rules. See encode, which has a second place for some.
+func (n *narrowing) conflicts(rules *layer) (list []conflict) {
+	seen := make(map[point]bool)
 	_, hasRoot := rules.grants[anywhere]
 	for path := range rules.paths {
-		if path.level > KindIntegration && path.named.Has(IntegrationName) {
-			scope = path.only(KindIntegration, IntegrationName)
-			if _, found = rules.grants[scope]; found {
-				return scope, true
+		for level := KindIntegration; level < path.level; level++ {
+			scope := path.only(level, identifiersTo(level))
+			if _, ok := rules.grants[scope]; !ok || seen[scope] || scope.named&identifiersOf(level) == 0 {
+				continue
 			}
-		}
-		hasPlace := !hasRoot && !path.named.Has(IntegrationName)
-		if path.level > KindCredential && path.named&credentialIdentifiers != 0 && !hasPlace {
-			scope = path.only(KindCredential, IntegrationName|credentialIdentifiers)
-			if _, found = rules.grants[scope]; found && !n.hasTwoSpellings(scope) {
-				return scope, true
+			if level == KindCredential && (!hasRoot && !path.named.Has(IntegrationName) || n.hasTwoSpellings(scope)) {
+				continue
 			}
+			seen[scope] = true
+			list = append(list, conflict{scope, path})
 		}
 	}
-	return point{}, false
+	return list
 }
 
 // hasTwoSpellings reports whether a credential is named by an ID that can be spelled in two ways.
@@ -657,67 +878,16 @@ func (n *narrowing) hasTwoSpellings(credential point) bool {
 	return ok
 }
 
-// resolve drops either the rule of scope or all rules inside it, whichever keeps every answer
-// right, from rules and if need be from most. If neither does, it returns a question whose answer
-// is wrong.
-func (n *narrowing) resolve(rules, most *layer, scope point, points []point) (r, m *layer, refusal *NarrowError) {
-	without := rules.filtered(func(path point) bool { return !path.isInside(scope) })
-	if _, _, wrong := n.firstWrong(without, scope, points); !wrong {
-		return without, most, nil
-	}
-	open := most.filtered(func(path point) bool { return path != scope })
-	some := open.filtered(func(path point) bool {
-		_, ok := rules.grants[path]
-		return ok || path.isInside(scope)
-	})
-	if _, _, wrong := n.firstWrong(some, scope, points); !wrong {
-		return some, open, nil
-	}
-	p, permissions, wrong := n.firstWrong(open, anywhere, points)
-	if !wrong {
-		return open, open, nil
-	}
-	closed := most.filtered(func(path point) bool { return !path.isInside(scope) })
-	if _, _, wrong := n.firstWrong(closed, anywhere, points); !wrong {
-		return closed, closed, nil
-	}
-	refusal = n.refuse(open, p, permissions)
-	if refusal == nil {
-		return nil, nil, errTooLarge()
-	}
-	kind, inner := scope.level.String(), "credential:*"
-	if scope.level == KindCredential {
-		inner = "configuration:*"
-	}
-	refusal.Problem = "a claim cannot give " + n.text(scope) + " a grant and more specific scopes in it too"
-	refusal.Remedy = "let the policies agree on the " + kind + " and on " + inner + " in it, or name nothing in it"
-	return nil, nil, refusal
-}
-
-// firstWrong returns the first point that has the names of a scope and about which the rules are wrong.
-func (n *narrowing) firstWrong(rules *layer, scope point, points []point) (p point, permissions grant, found bool) {
-	for _, p := range points {
-		if scope == anywhere || p.only(scope.level, scope.named) == scope {
-			path, _ := rules.decider(p, point{})
-			if wrong := n.wrong(rules, p, path); wrong != grantNone {
-				return p, wrong, true
-			}
-		}
-	}
-	return point{}, grantNone, false
-}
-
 // prune removes rules that change no answer: those for which, wherever one of them decides, the
 // next rule grants the same. It is enough to test a rule against each less specific rule, on the
 // point with the names of both.
-func (n *narrowing) prune(rules *layer, order compare) {
+func (n *narrowing) prune(rules *layer) {
 	paths := slices.Collect(rules.paths)
-	slices.SortStableFunc(paths, order)
+	slices.SortStableFunc(paths, func(p, q point) int { return int(q.rank()) - int(p.rank()) })
 	all := newLayer()
 	for _, path := range paths {
 		all.add(path, grantNone)
 	}
-	steps := narrowSteps
 	for again := true; again; {
 		again = false
 		for _, path := range paths {
@@ -726,7 +896,7 @@ func (n *narrowing) prune(rules *layer, order compare) {
 			}
 			redundant := rules.isRedundantAt(path, path)
 			for other := range all.compatible(path) {
-				if steps--; !redundant || steps < 0 {
+				if n.pruning--; !redundant || n.pruning < 0 {
 					redundant = false
 					break
 				}
@@ -787,6 +957,15 @@ func errTooLarge() *NarrowError {
 	}
 }
 
+// errNotAccepted returns the error for rules that are refused when they are written as a claim, or read from
+// it. There are none, as far as we know.
+func errNotAccepted(err error) *NarrowError {
+	return &NarrowError{
+		Problem: "the claim that would say it is refused: " + strings.TrimPrefix(err.Error(), "permissions: "),
+		Remedy:  "ask a policy of Intersect instead of signing a claim",
+	}
+}
+
 // scope returns what a point has at a level.
 func (n *narrowing) scope(p point, level Kind) Scope {
 	for with := wildcard(level) + 1; with < patterns && with.kind() == level; with++ {
@@ -843,8 +1022,8 @@ func (n *narrowing) otherIntegration() string {
 	}
 }
 
-// encode returns the claim with these rules.
-func (n *narrowing) encode(rules *layer) ([]byte, error) {
+// encode returns the claim with these rules, which have no conflicts.
+func (n *narrowing) encode(rules *layer) (claim string, refusal *NarrowError) {
 	var list []pathGrant
 	var extras *vocabulary
 	if n.extras != nil {
@@ -869,9 +1048,13 @@ func (n *narrowing) encode(rules *layer) ([]byte, error) {
 			}
 		}
 		if length > narrowLength {
-			return nil, errTooLarge()
+			return "", errTooLarge()
 		}
 		list = append(list, r)
 	}
-	return encode(sorted(list, integrationLevel))
+	text, err := encode(sorted(list, integrationLevel))
+	if err != nil {
+		return "", errNotAccepted(err)
+	}
+	return string(text), nil
 }

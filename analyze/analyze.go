@@ -33,9 +33,9 @@
 // things can take more:
 //
 //   - Rules that name a credential or a configuration by its ID, and rules that name one by its external
-//     ID, can apply to one target in any combination. They are grouped by what can tell them apart. A claim
-//     can be made so that this does not help. That takes many rules of four kinds that override each other
-//     crosswise. Then the time grows with the square of their number: 10,000 take under a second.
+//     ID, can apply to one target in any combination. They are grouped by what can tell them apart, and
+//     what is overridden is skipped by groups. A claim can be made so that this does not help. Then the time
+//     grows with the square of the number of rules.
 //   - For intersections, the time can grow with the product of the numbers of rules of the parts.
 //
 // JSON has whole names and pointers, and so it can be much longer than a claim with long names. Texts for

@@ -18,8 +18,7 @@ type Fix struct {
 	// Summary says what the fix does, for people.
 	Summary string `json:"summary"`
 
-	// Edits change the claim, in this order. Together they are a JSON Patch (RFC 6902). There are none
-	// where no claim can say what is meant, see [CodeInheritedAnswer]: then Summary says what can be done.
+	// Edits change the claim, in this order. Together they are a JSON Patch (RFC 6902).
 	Edits []Edit `json:"patch"`
 
 	// Changes are the regions in which the fix changes answers. It changes no answer about anything else,

@@ -25,7 +25,8 @@ const (
 	// the top level. There is such a fix only where it changes nothing else in the integration: the map
 	// names credentials by ID only, the claim names none of them elsewhere, credential:* of all
 	// integrations has no rule, and that of the map grants nothing that acts on the integration itself
-	// but what integration:* grants. Otherwise no claim says what is meant, and the fix has no edits.
+	// but what integration:* grants. Otherwise no claim closes the integration alone, and the fix takes
+	// what is withheld out of integration:*. Then it is denied wherever integration:* decides.
 	CodeInheritedAnswer Code = "inherited-answer"
 
 	// CodeOthersAllowed: an integration has a nested map that gives a credential by name something, but

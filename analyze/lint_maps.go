@@ -37,8 +37,9 @@ func (l *linter) inheritedAnswer(m permissions.NestedMap, integration place) {
 	}
 	fix, ok := l.closeIntegration(m, integration, star)
 	if !ok || !l.list.grants[star].and(ofItself).areIn(l.list.grants[top]) {
-		fix = draft{summary: "No claim can deny this for the integration alone. " +
-			"Take it out of integration:*, and grant it where it shall be allowed."}
+		summary := "No claim can deny this for the integration alone. Take it out of integration:*, which denies " +
+			"it wherever that decides, and grant it again where it shall be allowed."
+		fix = l.replace(l.list.rules[top], summary, l.list.grants[top].without(inherited), []Region{l.region(root)})
 	}
 	l.find(CodeInheritedAnswer, m, fix,
 		"%s grants %s, and decides about the integration itself: %s is only about its credentials",

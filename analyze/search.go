@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/connectperms/permissions"
@@ -48,10 +49,11 @@ type blocker struct {
 type group struct {
 	some, every actions // what at least one of them grants, and what all grant
 	members     []int32
-	wanted      map[wish][]int32 // indexes of members
+	wanted      map[wish]*wanted
 	found       map[search][]int32
 
 	parts   []parts // for each blocker
+	order   []int   // of the blockers, see sort
 	blocked place   // the upper rule for which parts are marked as blocked
 	mark    uint32
 }
@@ -127,7 +129,7 @@ func (p *pairing) add(s *space, i int32, grants actions, shared place) {
 	g := p.groups[shared]
 	if g == nil {
 		g = &group{every: grants, parts: make([]parts, len(p.blockers))}
-		g.wanted, g.found = make(map[wish][]int32), make(map[search][]int32)
+		g.wanted, g.found = make(map[wish]*wanted), make(map[search][]int32)
 		p.groups[shared] = g
 	}
 	g.some, g.every = g.some.or(grants), g.every.and(grants)
@@ -199,36 +201,88 @@ func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, w
 // unblocked returns the rules of a group that fulfill a wish and decide together with the upper rule of a
 // place, up to maxFound of them.
 func (s *space) unblocked(p *pairing, g *group, upper place, l *list, w wish) (found []int32) {
-	members := g.fulfilling(s, p, l, w)
-	if len(members) > 0 {
+	wanted := g.fulfilling(s, p, l, w)
+	if len(wanted.members) > 0 {
 		s.block(p, g, upper)
 	}
-	for _, m := range members {
-		if !g.isBlocked(m) {
-			if found = append(found, g.members[m]); len(found) == maxFound {
-				break
-			}
+	for at := 0; at < len(wanted.members) && len(found) < maxFound; {
+		b := g.blockerOf(wanted.members[at])
+		if b < 0 {
+			found = append(found, wanted.members[at])
+			at++
+			continue
 		}
+		at = int(wanted.ends[b][at])
+	}
+	slices.Sort(found)
+	for i, m := range found {
+		found[i] = g.members[m]
 	}
 	return found
 }
 
-// fulfilling returns the indexes of the members that fulfill a wish. Of those that are alike it returns up to
-// maxFound.
-func (g *group) fulfilling(s *space, p *pairing, l *list, w wish) []int32 {
+// A wanted is the members of a group that fulfill a wish, sorted so that those with the same parts come
+// one after the other.
+type wanted struct {
+	members []int32   // indexes of members
+	ends    [][]int32 // for each blocker and member, where the next one is that differs in its or an earlier part
+}
+
+// fulfilling returns the members that fulfill a wish. Of those that are alike it returns up to maxFound.
+func (g *group) fulfilling(s *space, p *pairing, l *list, w wish) *wanted {
 	list, ok := g.wanted[w]
-	if ok || w.granted && !g.some.has(w.action) || !w.granted && g.every.has(w.action) {
+	if ok {
+		return list
+	}
+	list = &wanted{}
+	g.wanted[w] = list
+	if w.granted && !g.some.has(w.action) || !w.granted && g.every.has(w.action) {
 		return list
 	}
 	alike := make(map[place]int)
 	for m, i := range g.members {
 		if names := s.places[i].only(p.lowerPart); w.isGrantedBy(l.grants[i]) && alike[names] < maxFound {
 			alike[names]++
-			list = append(list, int32(m))
+			list.members = append(list.members, int32(m))
 		}
 	}
-	g.wanted[w] = list
+	g.sort(list)
 	return list
+}
+
+// sort sorts members by their parts. Parts with fewer numbers come first, because a blocked one then
+// skips more members.
+func (g *group) sort(list *wanted) {
+	order := make([]int, len(g.parts))
+	for b := range order {
+		order[b] = b
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(g.parts[a].numbers) - len(g.parts[b].numbers) })
+	g.order = order
+	slices.SortStableFunc(list.members, func(m, n int32) int {
+		for _, b := range order {
+			if c := cmp.Compare(g.parts[b].of[m], g.parts[b].of[n]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	list.ends = make([][]int32, len(g.parts))
+	last := len(list.members) - 1
+	for at := last; at >= 0; at-- {
+		same := at < last // as far as the parts before tell
+		for _, b := range order {
+			if list.ends[b] == nil {
+				list.ends[b] = make([]int32, len(list.members))
+			}
+			of := g.parts[b].of
+			same = same && of[list.members[at]] == of[list.members[at+1]]
+			list.ends[b][at] = int32(at + 1)
+			if same {
+				list.ends[b][at] = list.ends[b][at+1]
+			}
+		}
+	}
 }
 
 // block marks what is blocked in a group for the upper rule of a place.
@@ -258,14 +312,15 @@ func (s *space) block(p *pairing, g *group, upper place) {
 	}
 }
 
-// isBlocked reports whether a member is blocked for the upper rule of the last call of block.
-func (g *group) isBlocked(member int32) bool {
-	for b := range g.parts {
+// blockerOf returns the first blocker, in the order of sort, that blocks a member for the upper rule of the
+// last call of block. It returns -1 if there is none.
+func (g *group) blockerOf(member int32) int {
+	for _, b := range g.order {
 		if g.parts[b].marks[g.parts[b].of[member]] == g.mark {
-			return true
+			return b
 		}
 	}
-	return false
+	return -1
 }
 
 // A condition is a wish about the answer of a list.

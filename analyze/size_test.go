@@ -71,6 +71,25 @@ func TestMeasureSaysWhatTakesMost(t *testing.T) {
 	}, "\n"), size.String())
 }
 
+// Members of one length are sorted by their scopes, what grants nothing is not listed, and names may need escapes
+// in a pointer.
+func TestMeasureOrder(t *testing.T) {
+	p := permissions.MustParse(`{"integration:a/b":{"credential:*":[],"configuration:*":[]},"integration:d":["events"],
+		"integration:b":["workflows"],"integration:c":["actionkit"],"integration:e":["events"]}`)
+	size, err := analyze.Measure(p)
+	require.NoError(t, err)
+	var scopes []string
+	for _, m := range size.Members {
+		scopes = append(scopes, m.Scope.Name())
+		if m.Scope.Name() == "a/b" {
+			require.Equal(t, 2, m.Rules)
+		}
+	}
+	require.Equal(t, []string{"a/b", "b", "c", "d", "e"}, scopes)
+	require.Len(t, size.Lists, 1)
+	require.Equal(t, "events", size.Lists[0].Grant.String())
+}
+
 func TestMeasureFindsSmallerClaims(t *testing.T) {
 	data, err := os.ReadFile("testdata/smaller.json")
 	require.NoError(t, err)

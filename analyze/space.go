@@ -36,15 +36,17 @@ type space struct {
 type nameTable struct {
 	scopes  []permissions.Scope // scopes[0] is not used
 	numbers map[string]uint32
-	last    uint32   // the number that was given last
+	last    uint32 // the number that was given last
+	lastOf  permissions.Scope
 	quoted  []string // the names for people, as far as they were asked for
 }
 
 // number returns the number of the name in a scope.
 func (t *nameTable) number(s permissions.Scope) uint32 {
 	// The children of a scope come one after the other and share its name's memory. So a long name is
-	// not compared again for each of them.
-	if t.last != 0 && t.scopes[t.last] == s {
+	// not compared again for each of them. Another policy has it in other memory.
+	if t.last != 0 && t.lastOf == s {
+		t.lastOf = s
 		return t.last
 	}
 	n, ok := t.numbers[s.Name()]
@@ -53,7 +55,7 @@ func (t *nameTable) number(s permissions.Scope) uint32 {
 		t.scopes = append(t.scopes, s)
 		t.numbers[s.Name()] = n
 	}
-	t.last = n
+	t.last, t.lastOf = n, s
 	return n
 }
 

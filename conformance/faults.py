@@ -32,6 +32,8 @@ FAULTS = {
         ("what is below a target does not make it visible", "for depth in range(len(target), 4):\n        here",
          "for depth in range(len(target), len(target) + 1):\n        here"),
         ("a number may end anywhere", "if not ends:", "if False:"),
+        ("a syntax mistake hides an earlier mistake", "read, rules = tokens(claim), {}",
+         "read, rules = iter(list(tokens(claim))), {}"),
     ],
     "typescript": [
         ("an external ID is as specific as an ID", "1000 + pattern * 3 ** i", "1000 + Math.min(pattern, 1) * 3 ** i"),
@@ -47,6 +49,8 @@ FAULTS = {
         ("credentials' rules apply to integrations", "return target.length >= path.length && path.every(",
          "return path.slice(0, target.length).every("),
         ("pointers are not escaped", '.replaceAll("~", "~0").replaceAll("/", "~1")', ""),
+        ("a syntax mistake hides an earlier mistake", "const read = tokens(claim),",
+         "const read = [...tokens(claim)].values(),"),
     ],
 }
 

@@ -180,10 +180,10 @@ func (c *composition) agree() error {
 			deciders[j] = &list[0]
 			granted |= list[0].grants
 			if list[0].grants == 0 {
-				withheld[j] = ^setTrue
+				withheld[j] = ^set(0)
 			}
 			for _, overridden := range list[1:] {
-				withheld[j] |= overridden.grants &^ list[0].grants &^ setTrue
+				withheld[j] |= overridden.grants &^ list[0].grants
 			}
 		}
 		c.granted = append(c.granted, granted)

@@ -72,6 +72,24 @@ func TestComposeReportsConflicts(t *testing.T) {
 	}
 }
 
+// A list of all ten names is less than true for a reader that knows more permissions. Here the claim needs a rule
+// for the configurations of the credential that has the ID, and it decides about those of external ID x too.
+func TestComposeSaysTrueOnlyWhereARoleDoes(t *testing.T) {
+	names, err := json.Marshal(permissions.AllPermissions())
+	require.NoError(t, err)
+	one := roles.MustNew("one", `{"credential:`+idA+`":true,"credential:ext:x":{"configuration:*":`+string(names)+`}}`)
+	two := roles.MustNew("two", `{"configuration:*":["events"]}`)
+	p, err := roles.Compose(one.With(nil), two.With(nil))
+	require.NoError(t, err)
+	later, err := permissions.Parse([]byte(claimOf(t, p)), permissions.WithPermissions("later"))
+	require.NoError(t, err)
+	credential := permissions.Integration("slack").Credential(permissions.ID(idA), permissions.ExternalID("x"))
+	require.True(t, later.Allowed("later", credential))
+	configuration := credential.Configuration(permissions.NoID(), permissions.NoExternalID())
+	require.True(t, later.Allowed(permissions.Workflows, configuration))
+	require.False(t, later.Allowed("later", configuration), claimOf(t, p))
+}
+
 func TestComposeRefusesTooManyMeets(t *testing.T) {
 	a := roles.MustNew("a", `{"credential:ext:${x}":["proxy-api"]}`)
 	b := roles.MustNew("b", `{"configuration:ext:${x}":["workflows","proxy-api"]}`)

@@ -3,8 +3,10 @@ package roles_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,9 +98,28 @@ func TestTooManyArgumentsAreRefused(t *testing.T) {
 	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them`)
 }
 
+func TestAsManyRulesAsARoleCanHave(t *testing.T) {
+	r := roles.MustNew("r", `{"credential:ext:${a}":true,"configuration:ext:${b}":true}`)
+	p, err := r.With(roles.Args{"a": many("a", 5000), "b": many("b", 5000)}).Policy()
+	require.NoError(t, err)
+	require.True(t, p.Allowed(permissions.ProxyAPI, permissions.Integration("slack").
+		Credential(permissions.NoID(), permissions.ExternalID(many("a", 5000)[4999]))))
+	p, err = r.With(roles.Args{"a": many("a", 5000), "b": many("b", 5001)}).Policy()
+	require.Nil(t, p)
+	require.ErrorIs(t, err, roles.ErrArguments)
+	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them`)
+}
+
+func TestArgumentThatIsNoScope(t *testing.T) {
+	p, err := roles.MustNew("r", `{"credential:${c}":true}`).With(roles.Args{"c": {"acme"}}).Policy()
+	require.Nil(t, p)
+	require.ErrorIs(t, err, roles.ErrArguments)
+	require.ErrorIs(t, err, permissions.ErrScope)
+}
+
 func many(prefix string, n int) (list []string) {
 	for i := range n {
-		list = append(list, prefix+string(rune('a'+i%26))+string(rune('a'+i/26)))
+		list = append(list, fmt.Sprint(prefix, i))
 	}
 	return list
 }
@@ -134,6 +155,13 @@ func TestTemplateThatHasTheStandIn(t *testing.T) {
 	p, err := r.With(roles.Args{"c": {idA}}).Policy()
 	require.NoError(t, err)
 	require.Equal(t, `{"credential:`+idA+`":["events"],"credential:`+standIn+`":[]}`, claimOf(t, p))
+
+	r = roles.MustNew("r", `{"credential:`+strings.ToUpper(standIn)+`":false,"credential:${c}":["events"],
+		"credential:ext:${d}":["workflows"]}`)
+	p, err = r.With(roles.Args{"c": {idA}, "d": {"x"}}).Policy()
+	require.NoError(t, err)
+	require.Equal(t, `{"credential:ext:x":["workflows"],"credential:`+idA+`":["events"],"credential:`+standIn+`":[]}`,
+		claimOf(t, p))
 }
 
 func TestRole(t *testing.T) {
@@ -141,6 +169,35 @@ func TestRole(t *testing.T) {
 	require.Equal(t, "member", r.Name())
 	require.Equal(t, []string{"integrations", "team"}, r.Parameters())
 	require.Empty(t, roles.MustNew("r", "{}").Parameters())
+}
+
+// A caller may reuse the slice of options.
+func TestRoleKeepsItsOptions(t *testing.T) {
+	opts := []permissions.Option{permissions.WithPermissions("one")}
+	r, err := roles.New("r", `{"integration:*":["one"]}`, opts...)
+	require.NoError(t, err)
+	opts[0] = permissions.WithPermissions("two")
+	p, err := r.With(nil).Policy()
+	require.NoError(t, err)
+	require.True(t, p.Allowed("one", permissions.User()))
+}
+
+func TestRoleWithTooManyPermissions(t *testing.T) {
+	declare := func(n int) permissions.Option {
+		var names []permissions.Permission
+		for i := range n {
+			names = append(names, permissions.Permission(fmt.Sprint("p", i)))
+		}
+		return permissions.WithPermissions(names...)
+	}
+	_, err := roles.New("r", `{"integration:*":true}`, declare(52))
+	require.NoError(t, err)
+	for _, n := range []int{53, 54} {
+		r, err := roles.New("r", `{"integration:*":true}`, declare(n))
+		require.Nil(t, r)
+		require.ErrorIs(t, err, roles.ErrTemplate)
+		require.ErrorContains(t, err, `role "r": `)
+	}
 }
 
 func TestNilAndZeroRoles(t *testing.T) {

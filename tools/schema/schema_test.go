@@ -38,8 +38,8 @@ func compile(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.DraftVersion != 2020 {
-		t.Fatalf("the schema is of draft %d", s.DraftVersion)
+	if draft := document.(map[string]any)["$schema"]; draft != "https://json-schema.org/draft/2020-12/schema" {
+		t.Fatalf("the schema is of another draft: %v", draft)
 	}
 	return s
 }
@@ -157,6 +157,18 @@ func TestClaims(t *testing.T) {
 		{`{"integration:a":null}`, false},
 		{`{"integration:a":1}`, false},
 		{`{"$schema":"x"}`, false},
+		{`{"credential:*":["events"]}`, true},
+		{`{"credential:*":["event"]}`, false},
+		{`{"credential:*":1}`, false},
+		{`{"configuration:*":["event"]}`, false},
+		{`{"credential:*":{"configuration:a":true}}`, false},
+		{`{"credential:*":{"credential:ext:configuration:a":true}}`, false},
+		{`{"integration:a":{"integration:credential:b":true}}`, false},
+		{`{"an integration:a":true}`, false},
+		{`{"a credential:*":true}`, false},
+		{`{"credential:ext:integration:ext":true}`, true},
+		{`{"credential:ext:integration: a":true}`, true},
+		{`{"credential:ext:configuration:ext:*":true}`, true},
 	} {
 		t.Run(c.claim, func(t *testing.T) {
 			if got := accepts(t, s, c.claim); got != c.want {
