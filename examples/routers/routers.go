@@ -1,10 +1,13 @@
-// Package routers shows httpauth with net/http's ServeMux, chi, gin and echo. It has two routes: one
-// requires a permission on what its path names, and the other requires only a token.
+// Package routers shows httpauth with net/http's ServeMux, chi, gin and echo, and with Connect. Each
+// router has two routes: one requires a permission on what its path names, and the other requires only
+// a token.
 //
 // Routers differ in what they make of escapes in a path. From .../credentials/%38, ServeMux and gin
 // make the credential 8, and chi and echo the credential %38, which httpauth.Path refuses. With any
 // router, look an object up by the same value that the policy was asked about. A handler that
 // unescapes the value in between has asked about something else.
+//
+// The program in serve runs any of them.
 package routers
 
 import (
@@ -28,10 +31,11 @@ var disconnect = httpauth.Sources{
 func ServeMux(auth *httpauth.Middleware, deleted func(integration, credential string)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("DELETE /integrations/{integration}/credentials/{credential}",
-		auth.Require(permissions.CredentialWrite, disconnect.Target)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			deleted(r.PathValue("integration"), r.PathValue("credential"))
-			w.WriteHeader(http.StatusNoContent)
-		})))
+		auth.Require(permissions.CredentialWrite, disconnect.Target)(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				deleted(r.PathValue("integration"), r.PathValue("credential"))
+				w.WriteHeader(http.StatusNoContent)
+			})))
 	mux.Handle("GET /me", auth.Wrap(http.HandlerFunc(me)))
 	return mux
 }

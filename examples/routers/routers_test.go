@@ -50,7 +50,9 @@ func TestRouters(t *testing.T) {
 					asked = append(asked, o.Target)
 				}
 			}))
-			h := router(auth, func(integration, credential string) { deleted = append(deleted, [2]string{integration, credential}) })
+			h := router(auth, func(integration, credential string) {
+				deleted = append(deleted, [2]string{integration, credential})
+			})
 			send := func(method, path string, authorized bool) *http.Response {
 				deleted, asked = nil, nil
 				r := httptest.NewRequest(method, path, nil)
@@ -87,10 +89,18 @@ func TestRouters(t *testing.T) {
 
 			// A router may read an unusual path in its own way. It acts on what the policy was asked about.
 			for _, path := range []string{
-				"/integrations/slack/credentials/%38", "/integrations/slack/credentials/a%2Fb", "/integrations/slack/credentials/a%252Fb",
-				"/integrations/slack/credentials/a+b", "/integrations/slack/credentials/a;b", "/integrations/slack/credentials/%2e%2e",
-				"/integrations/%73lack/credentials/7", "/integrations/jira/../slack/credentials/7", "/integrations//credentials/7",
-				"/integrations/slack/credentials/a%2fb/..", "//integrations/slack/credentials/7", "/integrations/slack/credentials/7/",
+				"/integrations/slack/credentials/%38",
+				"/integrations/slack/credentials/a%2Fb",
+				"/integrations/slack/credentials/a%252Fb",
+				"/integrations/slack/credentials/a+b",
+				"/integrations/slack/credentials/a;b",
+				"/integrations/slack/credentials/%2e%2e",
+				"/integrations/%73lack/credentials/7",
+				"/integrations/jira/../slack/credentials/7",
+				"/integrations//credentials/7",
+				"/integrations/slack/credentials/a%2fb/..",
+				"//integrations/slack/credentials/7",
+				"/integrations/slack/credentials/7/",
 			} {
 				resp := send("DELETE", path, true)
 				require.Len(t, deleted, len(asked), path)

@@ -1,0 +1,26 @@
+module github.com/connectperms/permissions/examples/grpc
+
+go 1.25.0
+
+require (
+	github.com/connectperms/permissions v0.2.0
+	github.com/connectperms/permissions/grpcauth v0.2.0
+	github.com/stretchr/testify v1.12.1
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260706201446-f0a921348800
+	google.golang.org/grpc v1.84.0
+	google.golang.org/protobuf v1.36.11
+)
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/net v0.57.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/text v0.40.0 // indirect
+)
+
+// A copy of this directory elsewhere needs released versions above, and not these.
+replace (
+	github.com/connectperms/permissions => ../..
+	github.com/connectperms/permissions/grpcauth => ../../grpcauth
+)

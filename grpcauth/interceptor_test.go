@@ -1,0 +1,840 @@
+package grpcauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/grpcauth"
+	"github.com/connectperms/permissions/httpauth"
+	"github.com/connectperms/permissions/permissionstest"
+	"github.com/connectperms/permissions/usertoken"
+)
+
+func TestCallsOfEveryKind(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		target string
+		code   codes.Code
+		reason string
+		logged string
+	}{
+		{"an allowed credential", "sales", codes.OK, "", ""},
+		{"a denied credential", "finance", codes.PermissionDenied, grpcauth.ReasonInsufficientScope, "not_granted"},
+		{"a credential that no rule names", "other", codes.PermissionDenied, grpcauth.ReasonInsufficientScope, "no_rule"},
+		{"an external ID that cannot be", " ", codes.InvalidArgument, grpcauth.ReasonInvalidTarget, "invalid_question"},
+		{"no external ID", "", codes.InvalidArgument, grpcauth.ReasonInvalidTarget, "invalid_question"},
+		{
+			"a question that the function calls wrong", "wrong",
+			codes.InvalidArgument, grpcauth.ReasonInvalidTarget, "invalid_question",
+		},
+		{"a credential that does not exist", "missing", codes.NotFound, grpcauth.ReasonNotFound, "not_found"},
+		{"a panic in the function", "panic", codes.Internal, "", "panic"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, call := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					var book logBook
+					s := new(service)
+					conn := start(t, s, newAuth(t, book.option()).ServerOptions()...)
+					subject, err := call(ann(t, salesOnly), conn, tt.target)
+					if tt.code == codes.OK {
+						require.NoError(t, err)
+						require.Equal(t, "ann", subject)
+						require.Contains(t, s.calls(), tt.target)
+						require.Empty(t, book.lines(t))
+						return
+					}
+					requireStatus(t, err, tt.code, tt.reason)
+					require.Empty(t, s.calls(), "the handler was called")
+					line := book.only(t)
+					require.Equal(t, tt.logged, line["reason"])
+					require.Equal(t, tt.code.String(), line["code"])
+					require.Equal(t, "ann", line["subject"])
+				})
+			}
+		})
+	}
+}
+
+// The service chose to tell the caller, but not what the error wraps the status in.
+func TestStatusOfATargetFunction(t *testing.T) {
+	for kind, call := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			var book logBook
+			conn := start(t, new(service), newAuth(t, book.option()).ServerOptions()...)
+			_, err := call(ann(t, salesOnly), conn, "status")
+			require.Equal(t, codes.FailedPrecondition, status.Code(err))
+			require.Equal(t, "locked", status.Convert(err).Message())
+			require.Equal(t, "error", book.only(t)["reason"])
+		})
+	}
+}
+
+func TestTokens(t *testing.T) {
+	good := kit.Token(t, "ann", salesOnly)
+	bearer := "Bearer " + good
+	for _, tt := range []struct {
+		name   string
+		md     metadata.MD
+		code   codes.Code
+		reason string
+		logged string
+	}{
+		{"a good token", metadata.Pairs("authorization", bearer), codes.OK, "", ""},
+		{"a name and a scheme in other letter case", metadata.Pairs("Authorization", "bEARER   "+good), codes.OK, "", ""},
+		{"no metadata", nil, codes.Unauthenticated, grpcauth.ReasonNoToken, "no_token"},
+		{"an empty value", metadata.Pairs("authorization", ""), codes.Unauthenticated, grpcauth.ReasonNoToken, "no_token"},
+		{
+			"another scheme", metadata.Pairs("authorization", "Basic YTpi"),
+			codes.Unauthenticated, grpcauth.ReasonNoToken, "no_token",
+		},
+		{
+			"the token without a scheme", metadata.Pairs("authorization", good),
+			codes.Unauthenticated, grpcauth.ReasonNoToken, "no_token",
+		},
+		{
+			"binary metadata", metadata.Pairs("authorization-bin", bearer),
+			codes.Unauthenticated, grpcauth.ReasonNoToken, "no_token",
+		},
+		{
+			"the scheme alone", metadata.Pairs("authorization", "Bearer "),
+			codes.Unauthenticated, grpcauth.ReasonInvalidRequest, "bad_authorization",
+		},
+		{
+			"two values", metadata.Pairs("authorization", bearer, "authorization", bearer),
+			codes.Unauthenticated, grpcauth.ReasonInvalidRequest, "bad_authorization",
+		},
+		{
+			"two values in one", metadata.Pairs("authorization", bearer+", "+bearer),
+			codes.Unauthenticated, grpcauth.ReasonInvalidRequest, "bad_authorization",
+		},
+		{
+			"two tokens", metadata.Pairs("authorization", bearer+" "+good),
+			codes.Unauthenticated, grpcauth.ReasonInvalidRequest, "bad_authorization",
+		},
+		{
+			"a token that is no token", metadata.Pairs("authorization", "Bearer x"),
+			codes.Unauthenticated, grpcauth.ReasonInvalidToken, "token_refused",
+		},
+		{
+			"a huge token", metadata.Pairs("authorization", "Bearer "+strings.Repeat("a", 100_000)),
+			codes.Unauthenticated, grpcauth.ReasonInvalidToken, "token_refused",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var book logBook
+			s := new(service)
+			conn := start(t, s, newAuth(t, book.option()).ServerOptions()...)
+			for _, kind := range []string{"unary", "both streams"} {
+				_, err := kinds[kind](metadata.NewOutgoingContext(t.Context(), tt.md), conn, "sales")
+				if tt.code == codes.OK {
+					require.NoError(t, err)
+					continue
+				}
+				requireStatus(t, err, tt.code, tt.reason)
+			}
+			if tt.code == codes.OK {
+				return
+			}
+			require.Empty(t, s.calls())
+			lines := book.lines(t)
+			require.Len(t, lines, 2)
+			for _, line := range lines {
+				require.Equal(t, tt.logged, line["reason"])
+				require.Equal(t, "Unauthenticated", line["code"])
+				require.NotContains(t, line, "subject")
+				require.NotContains(t, fmt.Sprint(line), good)
+			}
+		})
+	}
+	for _, flaw := range permissionstest.Flaws() {
+		t.Run("a flaw: "+string(flaw), func(t *testing.T) {
+			s := new(service)
+			conn := start(t, s, newAuth(t).ServerOptions()...)
+			for kind, call := range kinds {
+				_, err := call(with(t, kit.BadToken(t, flaw, "ann", salesOnly)), conn, "sales")
+				requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonInvalidToken)
+				require.Empty(t, s.calls(), kind)
+			}
+		})
+	}
+}
+
+func TestMethodThatIsNotInTheTable(t *testing.T) {
+	var book logBook
+	s := new(service)
+	conn := start(t, s, newAuth(t, book.option()).ServerOptions()...)
+	client := pb.NewTestServiceClient(conn)
+
+	_, err := client.UnimplementedCall(ann(t, permissions.Unrestricted()), new(pb.Empty))
+	requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	require.Equal(t, map[string]any{
+		"level": "WARN", "msg": "request refused", "code": "PermissionDenied", "reason": "method_not_listed",
+		"subject": "ann", "method": notListed, "error": "the method is not in the table, so nobody may call it",
+	}, book.only(t))
+	_, err = client.UnimplementedCall(t.Context(), new(pb.Empty))
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+	require.Empty(t, s.calls())
+}
+
+// A server can handle methods that it does not know, such as one that forwards them.
+func TestStreamOfAnUnknownMethod(t *testing.T) {
+	unknown := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+		return errors.New("the handler was called")
+	})
+	conn := start(t, new(service), append(newAuth(t).ServerOptions(), unknown)...)
+	for _, name := range []string{"/a.B/C", "/" + strings.Repeat("a", 200) + "/C"} {
+		err := conn.Invoke(ann(t, permissions.Unrestricted()), name, new(pb.Empty), new(pb.Empty))
+		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	}
+}
+
+func TestMethodThatNeedsOnlyAToken(t *testing.T) {
+	s := new(service)
+	conn := start(t, s, newAuth(t).ServerOptions()...)
+	client := pb.NewTestServiceClient(conn)
+	none := permissions.MustParse(`{}`)
+
+	_, err := client.EmptyCall(t.Context(), new(pb.Empty))
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+	stream, err := client.HalfDuplexCall(t.Context())
+	require.NoError(t, err)
+	_, err = stream.Recv()
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+	require.Empty(t, s.calls())
+
+	_, err = client.EmptyCall(ann(t, none), new(pb.Empty))
+	require.NoError(t, err)
+	require.Equal(t, []string{"empty"}, s.calls())
+	stream, err = client.HalfDuplexCall(ann(t, none))
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&pb.StreamingOutputCallRequest{Payload: payload("a")}))
+	m, err := stream.Recv()
+	require.NoError(t, err)
+	require.Equal(t, "ann", string(m.GetPayload().GetBody()))
+}
+
+// Health checkers and tools that use reflection have no token.
+func TestOpenMethods(t *testing.T) {
+	conn := start(t, new(service), newAuth(t).ServerOptions()...)
+	answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), new(healthpb.HealthCheckRequest))
+	require.NoError(t, err)
+	require.Equal(t, healthpb.HealthCheckResponse_SERVING, answer.GetStatus())
+	watch, err := healthpb.NewHealthClient(conn).Watch(t.Context(), new(healthpb.HealthCheckRequest))
+	require.NoError(t, err)
+	answer, err = watch.Recv()
+	require.NoError(t, err)
+	require.Equal(t, healthpb.HealthCheckResponse_SERVING, answer.GetStatus())
+
+	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&reflectionpb.ServerReflectionRequest{
+		MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{},
+	}))
+	list, err := stream.Recv()
+	require.NoError(t, err)
+	require.Len(t, list.GetListServicesResponse().GetService(), 4)
+}
+
+// The table and the server of the service for tests belong together.
+func TestOpenMethodsMustBeListed(t *testing.T) {
+	auth, err := grpcauth.New(kit.Verifier(), nil)
+	require.NoError(t, err)
+	conn := start(t, new(service), auth.ServerOptions()...)
+	_, err = healthpb.NewHealthClient(conn).Check(t.Context(), new(healthpb.HealthCheckRequest))
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+	_, err = healthpb.NewHealthClient(conn).Check(ann(t, permissions.Unrestricted()), new(healthpb.HealthCheckRequest))
+	requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+}
+
+func TestNilAndZeroInterceptorLetNobodyPass(t *testing.T) {
+	for name, auth := range map[string]*grpcauth.Interceptor{"nil": nil, "zero": new(grpcauth.Interceptor)} {
+		t.Run(name, func(t *testing.T) {
+			s := new(service)
+			conn := start(t, s, auth.ServerOptions()...)
+			for kind, call := range kinds {
+				_, err := call(ann(t, permissions.Unrestricted()), conn, "sales")
+				requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonInvalidToken)
+				require.Empty(t, s.calls(), kind)
+			}
+			_, err := auth.AuthFunc(t.Context())
+			requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+		})
+	}
+	t.Run("nil verifier", func(t *testing.T) {
+		auth, err := grpcauth.New(nil, table())
+		require.NoError(t, err)
+		_, err = callUnary(ann(t, permissions.Unrestricted()), start(t, new(service), auth.ServerOptions()...), "sales")
+		requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonInvalidToken)
+	})
+}
+
+// downVerifier is a verifier whose key source returns what a function returns.
+func downVerifier(t testing.TB, source func(context.Context) error) *usertoken.Verifier {
+	t.Helper()
+	verifier, err := usertoken.NewVerifier(permissionstest.ProjectID, nil,
+		usertoken.WithKeySource(func(ctx context.Context, _ *jwt.Token) (any, error) { return nil, source(ctx) }))
+	require.NoError(t, err)
+	return verifier
+}
+
+func TestKeysThatCannotBeLookedUp(t *testing.T) {
+	var book logBook
+	// The key server may be a gRPC service, whose status is not the caller's.
+	down := downVerifier(t, func(context.Context) error { return status.Error(codes.PermissionDenied, "who are you?") })
+	auth, err := grpcauth.New(down, table(), book.option())
+	require.NoError(t, err)
+	conn := start(t, new(service), auth.ServerOptions()...)
+	for kind, call := range kinds {
+		_, err := call(ann(t, salesOnly), conn, "sales")
+		requireStatus(t, err, codes.Unavailable, grpcauth.ReasonUnavailable)
+		require.Len(t, status.Convert(err).Details(), 2, kind)
+	}
+	lines := book.lines(t)
+	require.Len(t, lines, len(kinds))
+	require.Equal(t, "keys_unavailable", lines[0]["reason"])
+	require.Equal(t, "ERROR", lines[0]["level"])
+}
+
+// A client that goes away while the keys are looked up is not an outage of the keys.
+func TestClientThatGoesAwayWhileTheTokenIsVerified(t *testing.T) {
+	for name, tt := range map[string]struct {
+		timeout time.Duration
+		code    codes.Code
+	}{"canceled": {time.Hour, codes.Canceled}, "timed out": {50 * time.Millisecond, codes.DeadlineExceeded}} {
+		t.Run(name, func(t *testing.T) {
+			var book logBook
+			waiting, done := make(chan bool, 1), make(chan error, 1)
+			auth, err := grpcauth.New(downVerifier(t, func(ctx context.Context) error {
+				waiting <- true
+				<-ctx.Done()
+				return ctx.Err()
+			}), table(), book.option(), grpcauth.WithVerificationObserver(func(_ context.Context, _ time.Duration, err error) {
+				done <- err
+			}))
+			require.NoError(t, err)
+			s := new(service)
+			conn := start(t, s, auth.ServerOptions()...)
+			ctx, cancel := context.WithTimeout(ann(t, salesOnly), tt.timeout)
+			defer cancel()
+			go func() {
+				<-waiting
+				if tt.code == codes.Canceled {
+					cancel()
+				}
+			}()
+			_, err = callUnary(ctx, conn, "sales")
+			require.Equal(t, tt.code, status.Code(err))
+			require.ErrorIs(t, <-done, usertoken.ErrKeys)
+			require.Eventually(t, func() bool { return len(book.lines(t)) == 1 }, 10*time.Second, time.Millisecond)
+			require.Equal(t, "canceled", book.only(t)["reason"])
+			require.Equal(t, "WARN", book.only(t)["level"])
+			require.Empty(t, s.calls())
+		})
+	}
+}
+
+func TestChecks(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		err    error
+		code   codes.Code
+		reason string
+		logged string
+	}{
+		{"no error", nil, codes.OK, "", ""},
+		{"revoked", httpauth.ErrRevoked, codes.Unauthenticated, grpcauth.ReasonInvalidToken, "token_revoked"},
+		{
+			"refused", fmt.Errorf("%w: stale", usertoken.ErrToken),
+			codes.Unauthenticated, grpcauth.ReasonInvalidToken, "token_refused",
+		},
+		{"an error", errors.New("no database"), codes.Unavailable, grpcauth.ReasonUnavailable, "error"},
+		{
+			"the status of a call that the check made", status.Error(codes.NotFound, "no such list"),
+			codes.Unavailable, grpcauth.ReasonUnavailable, "error",
+		},
+		{
+			"an error with a code", &grpcauth.Error{Code: codes.ResourceExhausted, Reason: "TOO_MANY"},
+			codes.ResourceExhausted, "TOO_MANY", "error",
+		},
+		{
+			"an error of httpauth", &httpauth.Error{Status: http.StatusForbidden, Code: httpauth.CodeInsufficientScope},
+			codes.PermissionDenied, grpcauth.ReasonInsufficientScope, "error",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var book logBook
+			s := new(service)
+			var checked []string
+			auth := newAuth(t, book.option(), grpcauth.WithCheck(func(ctx context.Context, claims *usertoken.Claims) error {
+				_, ok := httpauth.FromContext(ctx)
+				assert.False(t, ok)
+				checked = append(checked, claims.Subject)
+				return tt.err
+			}))
+			_, err := callUnary(ann(t, salesOnly), start(t, s, auth.ServerOptions()...), "sales")
+			require.Equal(t, []string{"ann"}, checked)
+			if tt.code == codes.OK {
+				require.NoError(t, err)
+				return
+			}
+			requireStatus(t, err, tt.code, tt.reason)
+			require.Empty(t, s.calls())
+			require.Equal(t, tt.logged, book.only(t)["reason"])
+			require.Equal(t, "ann", book.only(t)["subject"])
+		})
+	}
+	t.Run("nil", func(t *testing.T) {
+		conn := start(t, new(service), newAuth(t, grpcauth.WithCheck(nil)).ServerOptions()...)
+		_, err := callUnary(ann(t, salesOnly), conn, "sales")
+		requireStatus(t, err, codes.Unavailable, grpcauth.ReasonUnavailable)
+	})
+	t.Run("panic", func(t *testing.T) {
+		auth := newAuth(t, grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error { panic("a bug") }))
+		conn := start(t, new(service), auth.ServerOptions()...)
+		for _, call := range kinds {
+			_, err := call(ann(t, salesOnly), conn, "sales")
+			requireStatus(t, err, codes.Internal, "")
+		}
+	})
+}
+
+func TestCeilings(t *testing.T) {
+	everything, nothing := permissions.Unrestricted(), permissions.MustParse(`{}`)
+	for _, tt := range []struct {
+		name    string
+		ceiling grpcauth.Option
+		policy  *permissions.Policy
+		code    codes.Code
+		by      any
+	}{
+		{"a ceiling that allows", grpcauth.WithCeiling(everything), salesOnly, codes.OK, nil},
+		{"a ceiling that denies", grpcauth.WithCeiling(nothing), everything, codes.PermissionDenied, "ceiling"},
+		{"a token that denies", grpcauth.WithCeiling(everything), nothing, codes.PermissionDenied, "token"},
+		{"a nil ceiling", grpcauth.WithCeiling(nil), everything, codes.PermissionDenied, "ceiling"},
+		{"a nil function", grpcauth.WithCeilingFunc(nil), everything, codes.Internal, nil},
+		{
+			"an error", grpcauth.WithCeilingFunc(func(context.Context, *usertoken.Claims) (*permissions.Policy, error) {
+				return everything, errors.New("no database")
+			}), everything, codes.Internal, nil,
+		},
+		{
+			"a function of the claims and the method",
+			grpcauth.WithCeilingFunc(func(ctx context.Context, claims *usertoken.Claims) (*permissions.Policy, error) {
+				if name, _ := grpc.Method(ctx); claims.Subject == "ann" && name == unary {
+					return permissions.MustParse(`{"integration:*": ["events"]}`), nil
+				}
+				return everything, nil
+			}), everything, codes.PermissionDenied, "ceiling",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var book logBook
+			s := new(service)
+			conn := start(t, s, newAuth(t, tt.ceiling, book.option()).ServerOptions()...)
+			_, err := callUnary(ann(t, tt.policy), conn, "sales")
+			require.Equal(t, tt.code, status.Code(err))
+			if tt.code != codes.OK {
+				require.Empty(t, s.calls())
+				require.Equal(t, tt.by, book.only(t)["denied_by"])
+			}
+		})
+	}
+	t.Run("the handler's policy is below the ceiling", func(t *testing.T) {
+		s := &service{on: func(ctx context.Context) error {
+			return httpauth.Policy(ctx).Check(permissions.Events, permissions.Integration("jira"))
+		}}
+		auth := newAuth(t, grpcauth.WithCeiling(permissions.MustParse(`{"integration:slack": true}`)))
+		_, err := callUnary(ann(t, everything), start(t, s, auth.ServerOptions()...), "sales")
+		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	})
+}
+
+func TestObservers(t *testing.T) {
+	type key struct{}
+	var observed []permissions.Observation
+	var subjects []string
+	var verified []error
+	auth := newAuth(t,
+		grpcauth.WithObserver(nil), grpcauth.WithVerificationObserver(nil), nil,
+		grpcauth.WithObserver(func(ctx context.Context, o permissions.Observation) {
+			assert.Equal(t, "outer", ctx.Value(key{}))
+			observed, subjects = append(observed, o), append(subjects, httpauth.Claims(ctx).Subject)
+		}),
+		grpcauth.WithVerificationObserver(func(ctx context.Context, took time.Duration, err error) {
+			_, ok := httpauth.FromContext(ctx)
+			assert.Equal(t, err == nil, ok)
+			assert.GreaterOrEqual(t, took, time.Duration(0))
+			verified = append(verified, err)
+		}))
+	outer := outerUnary(func(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, "outer") })
+	s := &service{on: func(ctx context.Context) error {
+		httpauth.Policy(ctx).Allowed(permissions.Events, slack)
+		return nil
+	}}
+	conn := start(t, s, append([]grpc.ServerOption{outer}, auth.ServerOptions()...)...)
+
+	_, err := callUnary(ann(t, salesOnly), conn, "sales")
+	require.NoError(t, err)
+	require.Len(t, observed, 2)
+	require.Equal(t, permissions.ProxyAPI, observed[0].Action)
+	require.True(t, observed[0].Decision.Allowed)
+	require.Equal(t, sales, observed[0].Target)
+	require.Equal(t, permissions.Events, observed[1].Action)
+	require.Equal(t, []string{"ann", "ann"}, subjects)
+	require.Equal(t, []error{nil}, verified)
+
+	observed = nil
+	_, err = callUnary(ann(t, salesOnly), conn, "wrong")
+	requireStatus(t, err, codes.InvalidArgument, grpcauth.ReasonInvalidTarget)
+	require.Len(t, observed, 1)
+	require.Equal(t, permissions.ReasonInvalidQuestion, observed[0].Decision.Reason)
+	require.Equal(t, permissions.Target{}, observed[0].Target)
+
+	observed, verified = nil, nil
+	_, err = callUnary(ann(t, salesOnly), conn, "missing") // not a question
+	requireStatus(t, err, codes.NotFound, grpcauth.ReasonNotFound)
+	_, err = callUnary(t.Context(), conn, "sales")
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+	require.Empty(t, observed)
+	require.Len(t, verified, 2)
+	require.ErrorIs(t, verified[1], httpauth.ErrNoToken)
+}
+
+func TestTokenFromAnotherPlace(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		from   func(context.Context) (string, error)
+		code   codes.Code
+		reason string
+	}{
+		{"other metadata", func(ctx context.Context) (string, error) {
+			return strings.Join(metadata.ValueFromIncomingContext(ctx, "token"), ""), nil
+		}, codes.OK, ""},
+		{"an empty token", func(context.Context) (string, error) {
+			return "", nil
+		}, codes.Unauthenticated, grpcauth.ReasonNoToken},
+		{"several", func(context.Context) (string, error) {
+			return "", httpauth.ErrAuthorization
+		}, codes.Unauthenticated, grpcauth.ReasonInvalidRequest},
+		{"another error", func(context.Context) (string, error) { return "", errors.New("broken") }, codes.Internal, ""},
+		{"nil", nil, codes.Unauthenticated, grpcauth.ReasonNoToken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn := start(t, new(service), newAuth(t, grpcauth.WithTokenFrom(tt.from)).ServerOptions()...)
+			ctx := metadata.AppendToOutgoingContext(t.Context(), "token", kit.Token(t, "ann", salesOnly))
+			_, err := callUnary(ctx, conn, "sales")
+			if tt.code == codes.OK {
+				require.NoError(t, err)
+				return
+			}
+			requireStatus(t, err, tt.code, tt.reason)
+		})
+	}
+}
+
+// An interceptor outside may have put claims into the context, and so may a middleware around a server
+// that is a handler of net/http.
+func TestClaimsThatTheContextHadDoNotCount(t *testing.T) {
+	claims := &usertoken.Claims{Policy: permissions.Unrestricted()}
+	outer := outerUnary(func(ctx context.Context) context.Context { return httpauth.NewContext(ctx, claims) })
+	for name, opts := range map[string][]grpcauth.Option{"enforcing": nil, "report only": {grpcauth.ReportOnly()}} {
+		t.Run(name, func(t *testing.T) {
+			s := &service{on: func(ctx context.Context) error {
+				return httpauth.Policy(ctx).Check(permissions.Events, slack)
+			}}
+			conn := start(t, s, append([]grpc.ServerOption{outer}, newAuth(t, opts...).ServerOptions()...)...)
+			_, err := callUnary(t.Context(), conn, "sales")
+			require.Contains(t, []codes.Code{codes.Unauthenticated, codes.PermissionDenied}, status.Code(err))
+		})
+	}
+}
+
+func TestReportOnly(t *testing.T) {
+	expired := kit.BadToken(t, permissionstest.FlawExpired, "ann", salesOnly)
+	for _, tt := range []struct {
+		name   string
+		token  string
+		target string
+		reason any
+		has    bool // the handler has claims
+	}{
+		{"allowed", kit.Token(t, "ann", salesOnly), "sales", nil, true},
+		{"denied", kit.Token(t, "ann", salesOnly), "finance", "not_granted", true},
+		{"panic", kit.Token(t, "ann", salesOnly), "panic", "panic", true},
+		{"refused", expired, "sales", "token_refused", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, call := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					var book logBook
+					s := &service{on: func(ctx context.Context) error {
+						_, ok := httpauth.FromContext(ctx)
+						assert.Equal(t, tt.has, ok)
+						return nil
+					}}
+					conn := start(t, s, newAuth(t, grpcauth.ReportOnly(), book.option()).ServerOptions()...)
+					_, err := call(with(t, tt.token), conn, tt.target)
+					require.NoError(t, err)
+					require.Contains(t, s.calls(), tt.target)
+					if tt.reason == nil {
+						require.Empty(t, book.lines(t))
+						return
+					}
+					line := book.only(t)
+					require.Equal(t, tt.reason, line["reason"])
+					require.Equal(t, "request would be refused", line["msg"])
+					require.Equal(t, true, line["report_only"])
+				})
+			}
+		})
+	}
+	t.Run("a method that is not in the table", func(t *testing.T) {
+		var book logBook
+		auth, err := grpcauth.New(kit.Verifier(), nil, grpcauth.ReportOnly(), book.option())
+		require.NoError(t, err)
+		conn := start(t, new(service), auth.ServerOptions()...)
+		for _, call := range kinds {
+			_, err := call(ann(t, salesOnly), conn, "finance")
+			require.NoError(t, err)
+		}
+		require.Len(t, book.lines(t), len(kinds))
+		for _, line := range book.lines(t) {
+			require.Equal(t, "method_not_listed", line["reason"])
+		}
+	})
+	t.Run("a stream whose server speaks first", func(t *testing.T) {
+		s := &service{stream: func(stream bidiStream) error {
+			return stream.Send(&pb.StreamingOutputCallResponse{Payload: payload("welcome")})
+		}}
+		conn := start(t, s, newAuth(t, grpcauth.ReportOnly()).ServerOptions()...)
+		stream, err := pb.NewTestServiceClient(conn).FullDuplexCall(ann(t, salesOnly))
+		require.NoError(t, err)
+		m, err := stream.Recv()
+		require.NoError(t, err)
+		require.Equal(t, "welcome", string(m.GetPayload().GetBody()))
+	})
+	t.Run("a handler that asks for itself decides", func(t *testing.T) {
+		s := &service{on: func(ctx context.Context) error { return httpauth.Policy(ctx).Check(permissions.Events, slack) }}
+		conn := start(t, s, newAuth(t, grpcauth.ReportOnly()).ServerOptions()...)
+		_, err := callUnary(ann(t, salesOnly), conn, "sales")
+		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	})
+}
+
+func TestErrorsOfHandlers(t *testing.T) {
+	policy := permissions.MustParse(`{"integration:secret": false}`)
+	denial := policy.Check(permissions.Events, permissions.Integration("secret"))
+	for _, tt := range []struct {
+		name    string
+		err     error
+		code    codes.Code
+		reason  string
+		message string // of a status that this package does not make
+	}{
+		{"a denial", denial, codes.PermissionDenied, grpcauth.ReasonInsufficientScope, ""},
+		{
+			"a wrapped denial", fmt.Errorf("disconnect: %w", denial),
+			codes.PermissionDenied, grpcauth.ReasonInsufficientScope, "",
+		},
+		{
+			"a denial of what may not be seen", fmt.Errorf("%w: %w", httpauth.ErrNotFound, denial),
+			codes.NotFound, grpcauth.ReasonNotFound, "",
+		},
+		{"an invalid target", permissions.Target{}.Err(), codes.InvalidArgument, grpcauth.ReasonInvalidTarget, ""},
+		{
+			"an action that does not exist", permissions.Unrestricted().Check("no-such", slack),
+			codes.PermissionDenied, grpcauth.ReasonInsufficientScope, "",
+		},
+		{
+			"a wrapped error of this package", fmt.Errorf("secret: %w", &grpcauth.Error{Code: codes.Aborted, Err: denial}),
+			codes.Aborted, "", "",
+		},
+		{
+			"an error of this package", &grpcauth.Error{Code: codes.Aborted, Reason: "BUSY", Err: denial},
+			codes.Aborted, "BUSY", "",
+		},
+		{"a nil error of this package", (*grpcauth.Error)(nil), codes.Internal, "", ""},
+		{"a nil error of httpauth", (*httpauth.Error)(nil), codes.Internal, "", ""},
+		{"a status", status.Error(codes.AlreadyExists, "there is one"), codes.AlreadyExists, "", "there is one"},
+		{"another error", errors.New("a bug"), codes.Unknown, "", "a bug"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, call := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					var book logBook
+					s := &service{on: func(context.Context) error { return tt.err }}
+					conn := start(t, s, newAuth(t, book.option()).ServerOptions()...)
+					_, err := call(ann(t, salesOnly), conn, "sales")
+					if tt.message != "" {
+						require.Equal(t, tt.code, status.Code(err))
+						require.Equal(t, tt.message, status.Convert(err).Message())
+						require.Empty(t, book.lines(t))
+						return
+					}
+					requireStatus(t, err, tt.code, tt.reason)
+					require.NotContains(t, err.Error(), "secret")
+					require.Equal(t, "request refused", book.only(t)["msg"])
+				})
+			}
+		})
+	}
+}
+
+func TestErrorHandler(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		handle func(context.Context, *grpcauth.Error) error
+		code   codes.Code
+		text   string
+	}{
+		{"nil", nil, codes.PermissionDenied, "permission denied"},
+		{"the same", func(_ context.Context, e *grpcauth.Error) error {
+			return e
+		}, codes.PermissionDenied, "permission denied"},
+		{"no error", func(context.Context, *grpcauth.Error) error {
+			return nil
+		}, codes.PermissionDenied, "permission denied"},
+		{"a status that is OK", func(context.Context, *grpcauth.Error) error {
+			return &okError{}
+		}, codes.PermissionDenied, "permission denied"},
+		{"another status", func(ctx context.Context, e *grpcauth.Error) error {
+			return status.Error(e.Code, "ask "+httpauth.Claims(ctx).Subject+"'s administrator")
+		}, codes.PermissionDenied, "ask ann's administrator"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := new(service)
+			conn := start(t, s, newAuth(t, grpcauth.WithErrorHandler(tt.handle)).ServerOptions()...)
+			for _, call := range kinds {
+				_, err := call(ann(t, salesOnly), conn, "finance")
+				require.Equal(t, tt.code, status.Code(err))
+				require.Equal(t, tt.text, status.Convert(err).Message())
+			}
+			require.Empty(t, s.calls())
+		})
+	}
+}
+
+// An okError is an error whose status says that there is none.
+type okError struct{}
+
+func (*okError) Error() string              { return "ok" }
+func (*okError) GRPCStatus() *status.Status { return status.New(codes.OK, "") }
+
+// AuthFunc as go-grpc-middleware calls it.
+func TestAuthFunc(t *testing.T) {
+	var book logBook
+	auth := newAuth(t, book.option())
+	s := &service{on: func(ctx context.Context) error {
+		if httpauth.Policy(ctx).Allowed(permissions.ProxyAPI, sales) {
+			return nil
+		}
+		return errors.New("there is no policy in the context")
+	}}
+	conn := start(t, s, grpc.ChainUnaryInterceptor(middleware.UnaryServerInterceptor(auth.AuthFunc)),
+		grpc.ChainStreamInterceptor(middleware.StreamServerInterceptor(auth.AuthFunc)))
+	for kind, call := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			subject, err := call(ann(t, salesOnly), conn, "sales")
+			require.NoError(t, err)
+			require.Equal(t, "ann", subject)
+			_, err = call(ann(t, salesOnly), conn, "finance") // it only authenticates
+			require.NoError(t, err)
+			_, err = call(t.Context(), conn, "sales")
+			requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonNoToken)
+			_, err = call(with(t, kit.BadToken(t, permissionstest.FlawSignature, "ann", salesOnly)), conn, "sales")
+			requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonInvalidToken)
+		})
+	}
+	require.Equal(t, "no_token", book.lines(t)[0]["reason"])
+	require.NotEmpty(t, book.lines(t)[0]["method"])
+	_, err := healthpb.NewHealthClient(conn).Check(t.Context(), new(healthpb.HealthCheckRequest))
+	require.NoError(t, err)
+}
+
+func TestAuthFuncThatOnlyReports(t *testing.T) {
+	var book logBook
+	ctx, err := newAuth(t, book.option(), grpcauth.ReportOnly()).AuthFunc(t.Context())
+	require.NoError(t, err)
+	_, ok := httpauth.FromContext(ctx)
+	require.False(t, ok)
+	require.Equal(t, "no_token", book.only(t)["reason"])
+}
+
+func TestLog(t *testing.T) {
+	var book logBook
+	conn := start(t, new(service), newAuth(t, book.option()).ServerOptions()...)
+	hidden := "a\u202eb\n"
+	token := kit.Token(t, hidden, salesOnly, usertoken.WithTokenID("7"))
+	_, err := callUnary(with(t, token), conn, "finance")
+	requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	line := book.only(t)
+	delete(line, "error")
+	require.Equal(t, map[string]any{
+		"level": "WARN", "msg": "request refused", "code": "PermissionDenied", "allowed": false, "reason": "not_granted",
+		"rule": `integration:"slack"/credential:ext:"finance"`, "pointer": "/integration:slack/credential:ext:finance",
+		"action": "proxy-api", "subject": `"a\u202eb\n"`, "token_id": "7", "method": unary,
+		"target": map[string]any{
+			"level": "credential", "integration": "slack", "credential": map[string]any{"externalId": "finance", "id": nil},
+		},
+	}, line)
+
+	long := strings.Repeat("a", 101)
+	_, err = callUnary(with(t, kit.Token(t, long, salesOnly)), conn, "panic")
+	requireStatus(t, err, codes.Internal, "")
+	line = book.lines(t)[1]
+	require.Equal(t, "ERROR", line["level"])
+	require.Equal(t, "panic: a bug in the target function", line["error"])
+	require.Contains(t, line["stack"], "credentialOf")
+	require.Regexp(t, `^"a{40}"\.\.\.\(101 bytes, sha256 [0-9a-f]{16}\)$`, line["subject"])
+}
+
+func TestManyCallsAtOnce(t *testing.T) {
+	s := new(service)
+	var book logBook
+	conn := start(t, s, newAuth(t, book.option(), grpcauth.WithCeiling(permissions.Unrestricted())).ServerOptions()...)
+	tokens := map[string]string{}
+	for _, subject := range []string{"ann", "ben"} {
+		policy := permissions.MustParse(`{"integration:slack": {"credential:ext:` + subject + `": ["proxy-api"]}}`)
+		tokens[subject] = kit.Token(t, subject, policy)
+	}
+	var wait sync.WaitGroup
+	for range 25 {
+		for subject, token := range tokens {
+			for kind, call := range kinds {
+				wait.Go(func() {
+					got, err := call(with(t, token), conn, subject)
+					if err != nil || got != subject && kind != "client stream" {
+						t.Errorf("%s: got %s, %v", kind, got, err)
+					}
+					_, err = call(with(t, token), conn, map[string]string{"ann": "ben", "ben": "ann"}[subject])
+					if status.Code(err) != codes.PermissionDenied {
+						t.Errorf("%s: %v", kind, err)
+					}
+				})
+			}
+		}
+	}
+	wait.Wait()
+	require.Len(t, book.lines(t), 25*2*len(kinds))
+}

@@ -1,0 +1,100 @@
+package grpcauth
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/connectperms/permissions"
+)
+
+// log logs a refusal in one line. See [WithLogger].
+func (c *call) log(e *Error, message string) {
+	logger := c.auth.logger
+	if logger == nil {
+		return
+	}
+	level := slog.LevelWarn
+	switch e.code() {
+	case codes.Unknown, codes.Internal, codes.Unavailable, codes.DataLoss:
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{slog.String("code", e.code().String())}
+	var denied *permissions.DeniedError
+	if errors.As(e.Err, &denied) {
+		attrs = append(attrs, denied.Decision.LogValue().Group()...)
+		attrs = append(attrs, slog.String("action", plain(string(denied.Action))))
+		attrs = append(attrs, slog.Any("target", denied.Target))
+		if by := c.deniedBy(denied); by != "" {
+			attrs = append(attrs, slog.String("denied_by", by))
+		}
+	} else {
+		attrs = append(attrs, slog.String("reason", reasonOf(e)))
+	}
+	if c.claims != nil {
+		attrs = append(attrs, slog.String("subject", plain(c.claims.Subject)))
+		if c.claims.ID != "" {
+			attrs = append(attrs, slog.String("token_id", plain(c.claims.ID)))
+		}
+	}
+	if c.name != "" {
+		attrs = append(attrs, slog.String("method", plain(c.name)))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	var panicked *panicError
+	if errors.As(e.Err, &panicked) {
+		attrs = append(attrs, slog.String("stack", string(panicked.stack)))
+	}
+	if c.auth.reportOnly {
+		attrs = append(attrs, slog.Bool("report_only", true))
+	}
+	logger.LogAttrs(c.ctx, level, message, attrs...)
+}
+
+// deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings.
+func (c *call) deniedBy(denied *permissions.DeniedError) string {
+	switch {
+	case len(c.auth.ceilings) == 0 || c.claims == nil:
+		return ""
+	case c.claims.Policy.Allowed(denied.Action, denied.Target):
+		return "ceiling"
+	}
+	return "token"
+}
+
+// reasonOf returns the code of a log for an error that is not a denial.
+func reasonOf(e *Error) string {
+	if e.Code == codes.Canceled || e.Code == codes.DeadlineExceeded {
+		return "canceled"
+	}
+	var panicked *panicError
+	if errors.As(e.Err, &panicked) {
+		return "panic"
+	}
+	for _, a := range answers {
+		if errors.Is(e.Err, a.err) {
+			return a.logged
+		}
+	}
+	return "error"
+}
+
+// plain returns a name for a log. It is quoted if it holds what cannot be seen, and shortened if it is
+// long, in the same form as in the other packages of this module.
+func plain(s string) string {
+	const long, kept = 100, 40
+	if len(s) > long {
+		sum := sha256.Sum256([]byte(s))
+		return fmt.Sprintf("%s...(%d bytes, sha256 %x)", strconv.Quote(s[:kept]), len(s), sum[:8])
+	}
+	if quoted := strconv.Quote(s); len(quoted) != len(s)+2 {
+		return quoted
+	}
+	return s
+}
