@@ -2,12 +2,15 @@
 // killed against a list of the mutants that are known to survive, each with the reason why
 // that is right.
 //
-//	survivors LIST REPORT
+//	survivors [-within DURATION] LIST REPORT
 //
 // It runs in the directory of the mutated module. Gremlins leaves out what the coverage of Go
 // does not count, such as constants and the expressions of a case, and its run leaves some tests
 // out. So what is not killed and not listed is tried again, with all tests of its package. A mutant with which
 // the tests do not end in a multiple of their time is killed.
+//
+// With -within it begins no new try after that time, and says how many mutants it has left out. The report can
+// be that of a dry run: then it tries all mutants itself.
 //
 // A line of the list is a file, the mutator's name, the text of the mutated line, the column
 // within that text counted from 1, and the reason, separated by tabs. Line numbers are left
@@ -18,6 +21,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -26,6 +30,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 type report struct {
@@ -53,10 +58,12 @@ func (m mutant) String() string {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("survivors: ")
-	if len(os.Args) != 3 {
-		log.Fatal("usage: survivors LIST REPORT")
+	within := flag.Duration("within", 24*time.Hour, "time after which no try begins")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		log.Fatal("usage: survivors [-within DURATION] LIST REPORT")
 	}
-	unexpected, err := compare(os.Args[1], os.Args[2])
+	unexpected, err := compare(flag.Arg(0), flag.Arg(1), time.Now().Add(*within))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -65,8 +72,8 @@ func main() {
 	}
 }
 
-// compare returns how many mutants survived and are not listed.
-func compare(listName, reportName string) (unexpected int, err error) {
+// compare returns how many mutants survived and are not listed. It begins no try after the deadline.
+func compare(listName, reportName string, deadline time.Time) (unexpected int, err error) {
 	known, err := readList(listName)
 	if err != nil {
 		return 0, err
@@ -79,7 +86,7 @@ func compare(listName, reportName string) (unexpected int, err error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return 0, err
 	}
-	total, killed := 0, 0
+	total, killed, listed, untried := 0, 0, 0, 0
 	tested := make(map[string]bool)
 	survived := make(map[mutant]bool)
 	for _, f := range r.Files {
@@ -101,6 +108,11 @@ func compare(listName, reportName string) (unexpected int, err error) {
 			found := mutant{f.Name, m.Type, text, m.Column - strings.Index(line, text)}
 			if _, ok := known[found]; ok {
 				survived[found] = true
+				listed++
+				continue
+			}
+			if time.Now().After(deadline) {
+				untried++
 				continue
 			}
 			mutated, err := mutate(line, m.Type, m.Column)
@@ -130,7 +142,7 @@ func compare(listName, reportName string) (unexpected int, err error) {
 	for _, m := range gone {
 		fmt.Printf("listed, but not among the survivors: %s\n", m)
 	}
-	fmt.Printf("%d mutants, %d killed, %d listed, %d neither\n", total, killed, total-killed-unexpected, unexpected)
+	fmt.Printf("%d mutants, %d killed, %d listed, %d not tried, %d survived\n", total, killed, listed, untried, unexpected)
 	if total == 0 {
 		return 0, errors.New("there were no mutants")
 	}
