@@ -41,6 +41,8 @@
 // hyphens. It cannot tell who sent a question. That does no harm, since an answer changes nothing. But
 // nothing except the gateway may be able to reach the service.
 //
+// The gateway must pass on the method and the path that it asked about. Rewrite neither in between.
+//
 // X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded are not read.
 //
 // # One path, one meaning
@@ -53,6 +55,8 @@
 //   - has a control character, a line or paragraph separator, or an invisible character
 //   - has nothing but dots and white space, or ends in one of them; + counts as white space
 //   - has a slash, a backslash, a percent sign, a semicolon, a question mark or a number sign
+//   - has a character that conversions to other character sets turn into a slash or a backslash, such as
+//     U+2215, U+2044, U+2216 and U+00A5
 //   - was written with an escape of a letter, a digit or one of -._~, or without a necessary escape
 //
 // An empty segment is refused too, except at the end of the path. If a path ends in a slash and would
@@ -65,11 +69,15 @@
 //
 // # Nothing else decides
 //
-// A query with _method, or what a framework could take for it, is refused. A gateway cannot see a _method
-// in the body: turn that off in the service. What a client writes into headers that services believe is
-// for the gateway to strip: X-HTTP-Method-Override, X-Original-*, X-Forwarded-*, Forwarded,
-// X-Envoy-*, X-Script-Name, Remote-User, Destination, headers with underscores, and [SubjectHeader]
-// itself. The files in examples/gateway do that.
+// A query with _method, or what a framework could take for it, is refused: %u005fmethod, .method and a
+// spelling with fullwidth letters are. A gateway cannot see a _method in the body: turn that off in the
+// service.
+//
+// What a client writes into headers that services believe is for the gateway to strip:
+// X-HTTP-Method-Override, X-Original-*, X-Forwarded-*, Forwarded, X-Envoy-*, X-Script-Name, Remote-User,
+// Destination, headers with underscores, [SubjectHeader] itself, and many more. No list of bad names is
+// complete. So the files in examples/gateway have a list of the headers that the service gets, and it
+// gets no others.
 //
 // # CORS, websockets and bodies
 //
@@ -86,5 +94,6 @@
 // For Traefik, leave trustForwardHeader false, list X-Auth-Subject in authResponseHeaders, and list
 // Authorization and the headers of the routes if you set authRequestHeaders. For Envoy, list the headers of
 // the routes in allowed_headers, list x-auth-subject in allowed_upstream_headers, set no path_prefix, and
-// leave failure_mode_allow false. With both, strip the headers above before the service.
+// leave failure_mode_allow false. With both, strip the headers above before the service, and ask before
+// anything changes the path.
 package forwardauth

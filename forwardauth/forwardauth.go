@@ -267,10 +267,21 @@ func (h *Handler) askSafely(r *http.Request, v *verdict) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
 	defer cancel()
-	if err = h.ask(ctx, r, v); err == nil && ctx.Err() != nil {
-		err = fmt.Errorf("forwardauth: the decision took too long: %w", ctx.Err())
+	if err = h.ask(ctx, r, v); err != nil {
+		return err
 	}
-	return err
+	if err = ended(ctx); err != nil {
+		return fmt.Errorf("forwardauth: the decision took too long: %w", err)
+	}
+	return nil
+}
+
+// ended returns an error if a context is done, or should be: on a busy machine Err may be late.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // ask returns nil if the request may pass. It fills in v for the log.

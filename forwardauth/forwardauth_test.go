@@ -248,7 +248,20 @@ func TestLateYesIsNo(t *testing.T) {
 	f.ServeHTTP(w, r)
 	require.Equal(t, 503, w.Code)
 	require.Equal(t, "late", f.code(t))
+
+	// So is one whose time is over although nobody has said so yet.
+	r = httptest.NewRequestWithContext(overdue{t.Context()}, "GET", "/", nil)
+	r.Header = q.header
+	w = httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "late", f.code(t))
 }
+
+// overdue is a context whose deadline has passed and which is not done.
+type overdue struct{ context.Context }
+
+func (overdue) Deadline() (time.Time, bool) { return time.Now(), true }
 
 func TestObserver(t *testing.T) {
 	var seen []permissions.Observation

@@ -50,7 +50,7 @@ const (
 	TailDelimiters                      // ; and the escapes of ; ? and #
 	TailEmptySegments                   // //
 	TailTrailingDots                    // segments that end in dots, white space or +
-	TailUnicode                         // characters that NFKC changes, invisible ones, and ones that are not assigned
+	TailUnicode                         // what NFKC changes, looks like / or \, is invisible, or is not assigned
 
 	// TailOpaque is all of these: data for another system, which the service passes on as it is.
 	TailOpaque Tail = 1<<iota - 1
@@ -145,6 +145,8 @@ func textProblem(s string, allowed Tail) string {
 		case r < utf8.RuneSelf:
 		case unicode.Is(nfkcDelimiter, r):
 			return "has a character that is a delimiter after NFKC"
+		case plain(r) == '/', plain(r) == '\\':
+			need, problem = TailUnicode, "has a character that some readers take for a slash or a backslash"
 		case isInvisible(r):
 			need, problem = TailUnicode, "has an invisible character"
 		case unicode.Is(unassigned, r):
@@ -161,10 +163,10 @@ func textProblem(s string, allowed Tail) string {
 }
 
 // dotProblem says what is wrong with the dots and the white space of a decoded segment. A plus sign
-// is a space to some readers, and an invisible character nothing.
+// is a space to some readers, an invisible character nothing, and a look-alike what it looks like.
 func dotProblem(s string, allowed Tail) string {
-	isBlank := func(r rune) bool { return r == '.' || r == '+' || unicode.IsSpace(r) }
-	isDelimiter := func(r rune) bool { return strings.ContainsRune(`/\;?#%`, r) }
+	isBlank := func(r rune) bool { return plain(r) == '.' || r == '+' || unicode.IsSpace(r) }
+	isDelimiter := func(r rune) bool { return strings.ContainsRune(`/\;?#%`, plain(r)) }
 	visible := strings.Map(func(r rune) rune {
 		if isInvisible(r) {
 			return -1

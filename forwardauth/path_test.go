@@ -28,6 +28,7 @@ func TestTail(t *testing.T) {
 		{"a.b", 0}, {".hidden", 0},
 		{"...a", 0}, {"monday.com", 0}, {"root:/a/b.txt:/content", 0}, {"Items('7')", 0}, {"a,b=c!$&@~*", 0},
 		{"%22%3C%3E%5B%5D%5E%60%7B%7C%7D", 0},
+		{"col%C2%B7legi", 0}, {"%DC%9D%DC%82x", 0},
 		{"%E0%B8%99%E0%B8%B5%E0%B9%89", 0}, {"%20x", 0}, {"+x", 0}, {"%F0%9F%98%80", 0},
 
 		// What is for a tail that permits it.
@@ -41,12 +42,21 @@ func TestTail(t *testing.T) {
 		{"a//", forwardauth.TailEmptySegments}, {"/", forwardauth.TailEmptySegments},
 		{"etc.", forwardauth.TailTrailingDots}, {"a%20/x", forwardauth.TailTrailingDots},
 		{"c++", forwardauth.TailTrailingDots},
+		{"a%C2%B7", forwardauth.TailTrailingDots}, {"a%EA%98%8E", forwardauth.TailTrailingDots},
 		{"a%E1%9A%80", forwardauth.TailTrailingDots}, {"a.%20.", forwardauth.TailTrailingDots},
 		{"e%CC%81", forwardauth.TailUnicode}, {"%EF%BC%A1", forwardauth.TailUnicode},
 		{"a%E2%80%8Bb", forwardauth.TailUnicode}, {"%EF%AC%81", forwardauth.TailUnicode},
 		{"a%EF%B8%8F", forwardauth.TailUnicode}, {"a%CD%86%CC%96", forwardauth.TailUnicode},
 		{"a%CD%B8b", forwardauth.TailUnicode}, {"a%C2%ADb", forwardauth.TailUnicode},
 		{"a%CD%8Fb", forwardauth.TailUnicode},
+		{"a%E2%88%95b", forwardauth.TailUnicode}, {"a%E2%81%84b", forwardauth.TailUnicode},
+		{"a%E2%88%96b", forwardauth.TailUnicode}, {"%C2%A5", forwardauth.TailUnicode},
+		{"%E2%82%A9b", forwardauth.TailUnicode}, {"a%E2%A7%B8", forwardauth.TailUnicode},
+		{"%C3%B7", forwardauth.TailUnicode}, {"a%E2%95%B1b", forwardauth.TailUnicode},
+		{"a%E2%9F%8B", forwardauth.TailUnicode}, {"a%E2%95%B2b", forwardauth.TailUnicode},
+		{"a%E2%9F%8D", forwardauth.TailUnicode}, {"%E2%A7%B5b", forwardauth.TailUnicode},
+		{"a%E2%A7%B9b", forwardauth.TailUnicode},
+		{"a%25E2%2588%2595b", forwardauth.TailEscapedPercent | forwardauth.TailUnicode},
 
 		// What nobody gets.
 		{".", never}, {"..", never}, {"../x", never}, {"x/..", never}, {"x/.", never}, {"...", never},
@@ -64,6 +74,10 @@ func TestTail(t *testing.T) {
 		{"a%EF%BC%8Fb", never}, {"a%EF%BC%BCb", never}, {"a%EF%BC%9Bb", never}, {"a%EF%BC%85b", never},
 		{"a%CD%BEb", never}, {"a%C2%A0b", never}, {"a%E3%80%80", never},
 		{"..%E2%80%8B", never}, {"%E2%80%8B", never}, {".%E2%80%8D.", never}, {"..%EF%BB%BF", never},
+		{"..%E2%88%95..%E2%88%95jira", never}, {"a%E2%81%84..", never}, {"..%C2%A5..", never},
+		{"..%E2%88%96x", never}, {"x%E2%A7%B8..%E2%A7%B8y", never}, {"%C2%B7%C2%B7", never}, {".%DC%82", never},
+		{"%DC%81%DC%81", never}, {"..%E2%A7%B5..", never}, {"x%C3%B7..", never},
+		{"%EA%93%B8%EA%93%B8%E2%88%95x", never}, {"..%25E2%2588%2595x", never},
 		{"..%E1%9A%80", never}, {"a%", never}, {"a%2", never}, {"a%zz", never}, {"%u002e", never},
 		{"a b", never}, {"a\tb", never}, {"a\x00b", never}, {"\u00e9", never}, {`"`, never}, {"<", never},
 		{"[x]", never}, {"|", never}, {"^", never}, {"`", never}, {"{x}", never},
@@ -177,6 +191,8 @@ var readers = map[string]func(string) string{
 		return path.Clean(eachSegment(normalize(unescape(p)),
 			trimWindows))
 	},
+	"best fit":          func(p string) string { return path.Clean(bestFit(unescape(p))) },
+	"best fit, twice":   func(p string) string { return path.Clean(bestFit(unescape(bestFit(unescape(p))))) },
 	"without invisible": func(p string) string { return path.Clean(strings.Map(dropInvisible, unescape(p))) },
 	"without bad bytes": func(p string) string { return path.Clean(strings.ToValidUTF8(unescape(p), "")) },
 	"without controls":  func(p string) string { return path.Clean(strings.Map(dropControl, unescape(p))) },
@@ -212,6 +228,12 @@ func normalize(s string) string {
 			}
 			return r
 		}, s))
+}
+
+// bestFit does what Windows and iconv do to some characters of the test when they convert to a code page.
+func bestFit(s string) string {
+	return strings.NewReplacer("\u2044", "/", "\u2215", "/", "\u29f8", "/", "\u00f7", "/", "\u2216", "/", "\u00a5", "/",
+		"\u20a9", "/", "\u00b7", ".").Replace(s)
 }
 
 func dropInvisible(r rune) rune {
@@ -281,6 +303,7 @@ func TestReaders(t *testing.T) {
 		"normalized, twice":      "/a/%EF%BC%852e%EF%BC%852e/b",
 		"normalized, parameters": "/a/..%CD%BEx/b", "normalized, trimmed": "/a/..%E3%80%80/b",
 		"without invisible": "/a/.%E2%80%8B./b",
+		"best fit":          "/a/..%E2%88%95b", "best fit, twice": "/a/..%25E2%2588%2595b",
 		"without bad bytes": "/a/.%ff./b", "without controls": "/a/.%C2%85./b", "plus is a space": "/a/..+/b",
 		"slashes merged": "/a//b",
 	} {
@@ -299,7 +322,8 @@ func TestOnePathHasOneMeaning(t *testing.T) {
 		"%73lack", "%c0%ae", "%c0%ae%c0%ae/", "%c0%af", "%e0%80%ae",
 		"%EF%BC%8E", "%EF%BC%8E%EF%BC%8E%EF%BC%8F", "%EF%BC%8F", "%E2%80%A4", "%E2%80%A5", "%C2%A0", "%E3%80%80",
 		"%CD%BE", "%EF%BC%85", "%ff", "%c2%85", "%E2%80%8B", "%EF%BB%BF",
-		"%E1%9A%80", "..%20/", "..%E2%80%8B/", "e%CC%81",
+		"%E1%9A%80", "..%20/", "..%E2%80%8B/", "e%CC%81", "%E2%88%95", "%E2%81%84", "..%E2%88%95", "%C2%A5..",
+		"%C2%B7",
 	}
 	var asked permissions.Target
 	f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithObserver(
@@ -348,6 +372,15 @@ func TestQuery(t *testing.T) {
 		"%20_method=DELETE": true, "+_method=DELETE": true,
 		"_method%00x=DELETE": true, "[method=DELETE": true, "X-HTTP-Method-Override=DELETE": true,
 		"http_method=DELETE": true, "a=b%26_method=DELETE": true,
+		"%u005fmethod=DELETE": true, "%u005f%u006dethod=DELETE": true,
+		"%U005Fmethod=DELETE": true, "_%u006dethod": true, "%25u005fmethod=DELETE": true,
+		"_%EF%BD%8Dethod=DELETE": true, "%EF%BC%BF%EF%BD%8D%EF%BD%85%EF%BD%94%EF%BD%88%EF%BD%8F%EF%BD%84": true,
+		"%EF%BD%8Dethod=DELETE": true, "%c1%9fmethod=DELETE": true, "_%c1%adethod=DELETE": true,
+		"_m%C3%A9thod=DELETE": true, "_%F0%9D%90%A6ethod=DELETE": true, "x_%EF%BD%88ttp_method": true,
+		"%u00zzmethod=x": false, "%u00": false, "%u005=x": false, "m%C3%A9thode=x": false,
+		"%CE%BC%CE%AD%CE%B8%CE%BF%CE%B4%CE%BF%CF%82=x":   false, // a Greek word
+		"%EF%BE%92%EF%BD%BF%EF%BD%AF%EF%BE%84%EF%BE%99=": false, // a Japanese one of narrow letters
+		"%E6%96%B9%E6%B3%95=x":                           false, "%ff%ff%ff%ff%ff%ff=x": true, "%ff=x": false,
 		"?_method=DELETE": true, "_method%20=DELETE": true, "%EF%BC%BFmethod=DELETE": true, "a#_method=DELETE": true,
 	} {
 		f := newFixture(t, forwardauth.DialectNginx)

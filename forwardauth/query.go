@@ -3,7 +3,10 @@ package forwardauth
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/connectperms/permissions/internal/text"
 )
@@ -21,7 +24,7 @@ func judgeQuery(query string) error {
 				return fmt.Errorf("forwardauth: %w with %s", ErrOverride, text.Quote(name))
 			}
 		}
-		decoded := unescape(query)
+		decoded := unescapeUnicode(unescape(query))
 		if decoded == query {
 			return nil
 		}
@@ -30,26 +33,64 @@ func judgeQuery(query string) error {
 	return nil
 }
 
-// isOverride judges a name by its letters, because readers differ in what else they ignore or take for
-// an underscore: spaces, dots, brackets, NUL.
+// unescapeUnicode decodes escapes such as %u005f, which some servers read and no standard has.
+func unescapeUnicode(s string) string {
+	pieces := strings.Split(s, "%")
+	for i, piece := range pieces[1:] {
+		if len(piece) >= 5 && lower(piece[0]) == 'u' {
+			if r, err := strconv.ParseUint(piece[1:5], 16, 16); err == nil {
+				pieces[i+1] = string(rune(r)) + piece[5:]
+				continue
+			}
+		}
+		pieces[i+1] = "%" + piece
+	}
+	return strings.Join(pieces, "")
+}
+
+// overrides has the names of parameters that override the method, without what is not a letter. It is
+// not modified.
+var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride", "httpmethodoverride",
+	"xhttpmethodoverride", "xmethodoverride"}
+
+// isOverride judges a name by its ASCII letters, because readers differ in what else they ignore or take
+// for an underscore: spaces, dots, brackets, NUL. A reader may also turn a character that is not ASCII into
+// a letter (NFKC, best fit, overlong UTF-8) or into none, so such a character matches any letter, and none.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false
 	}
 	name, _, _ = strings.Cut(name, "\x00")
-	letters := strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
+	matched := make([]uint32, len(overrides))
+	for i := range matched {
+		matched[i] = 1 // bit n: what was read so far matches the first n letters
+	}
+	likely := false
+	for _, r := range name {
+		isAny := r >= utf8.RuneSelf
+		letter := lower(byte(r))
+		if !isAny && (letter < 'a' || 'z' < letter) {
+			continue
 		}
-		if 'a' <= r && r <= 'z' {
-			return r
+		// A name in another script, without a Latin letter, is only a name.
+		likely = likely || !isAny || unicode.In(r, unicode.Latin, unicode.Common)
+		for i, override := range overrides {
+			next := uint32(0)
+			if isAny {
+				next = matched[i]
+			}
+			for n := range len(override) {
+				if matched[i]&(1<<n) != 0 && (isAny || override[n] == letter) {
+					next |= 1 << (n + 1)
+				}
+			}
+			matched[i] = next
 		}
-		return -1
-	}, name)
-	switch letters {
-	case "method", "httpmethod", "xhttpmethod", "methodoverride", "httpmethodoverride", "xhttpmethodoverride",
-		"xmethodoverride":
-		return true
+	}
+	for i, override := range overrides {
+		if likely && matched[i]&(1<<len(override)) != 0 {
+			return true
+		}
 	}
 	return false
 }

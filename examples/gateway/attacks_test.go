@@ -65,7 +65,8 @@ var attacks = concat(
 		{"dialect", "Envoy's header", to(issue, "X-Envoy-Original-Path: "+chat)},
 		{"dialect", "Traefik's header", to(issue, "X-Replaced-Path: "+chat)},
 		{"dialect", "dropped by Connection", strings.Replace(to(issue, "X-Original-URI: "+chat),
-			"Connection: close", "Connection: close, X-Forwarded-Uri, X-Forwarded-Method, X-Original-Uri, X-Original-Method", 1)},
+			"Connection: close", "Connection: close, X-Forwarded-Uri, X-Forwarded-Method, "+
+				"X-Original-Uri, X-Original-Method", 1)},
 		{"dialect", "an absolute URI", to("http://gateway"+issue, "X-Original-URI: "+chat)},
 		{"dialect", "a space in the name", to(issue, "X-Original-URI : "+chat)},
 		{"dialect", "a folded line", to(issue, "X-A: b\r\n X-Original-URI: "+chat)},
@@ -205,7 +206,8 @@ var attacks = concat(
 	// Requests that look like a preflight, and methods that are not for everybody.
 	[]attack{
 		{"preflight", "with a body",
-			"OPTIONS " + issue + " HTTP/1.1\r\nHost: gateway\r\n{auth}\r\nOrigin: https://app.example.com\r\nAccess-Control-Request-Method: POST\r\nContent-Length: " +
+			"OPTIONS " + issue + " HTTP/1.1\r\nHost: gateway\r\n{auth}\r\nOrigin: https://app.example.com\r\n" +
+				"Access-Control-Request-Method: POST\r\nContent-Length: " +
 				fmt.Sprint(len(smuggled)) + "\r\n\r\n" + smuggled},
 		{"preflight", "of an allowed page", request("OPTIONS", issue, "Origin: https://app.example.com",
 			"Access-Control-Request-Method: POST")},

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -14,8 +15,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +52,8 @@ func TestGateway(t *testing.T) {
 			{"allowed, with an empty tail", []string{"POST /integrations/slack/proxy/ HTTP/1.1", auth, credential,
 				empty}, 200, ""},
 			{"allowed, as data for another system",
-				[]string{"POST /integrations/slack/raw/group%2Fproject/e%CC%81/root:/a/b.txt:/content/monday.com HTTP/1.1", auth, credential, empty}, 200, ""},
+				[]string{"POST /integrations/slack/raw/group%2Fproject/e%CC%81/root:/a/b.txt:/content/monday.com HTTP/1.1",
+					auth, credential, empty}, 200, ""},
 			{"allowed by GET", []string{"GET " + chat + " HTTP/1.1", auth, credential}, 200, ""},
 			{"no credential where it does not matter", []string{post, auth, empty}, 200, ""},
 			{"another integration", []string{"POST " + issue + " HTTP/1.1", auth, credential, empty}, 403, ""},
@@ -119,8 +120,10 @@ func TestQuestions(t *testing.T) {
 			for _, c := range []struct{ method, uri, raw string }{
 				{"POST", chat + "?a=b", "POST " + chat +
 					"?a=b HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody"},
-				{"PUT", "/a%20b//c", "PUT /a%20b//c HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"},
-				{"GET", "/a/../b", "GET /a/../b HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"},
+				{"PUT", "/a%20b//c", "PUT /a%20b//c HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: close\r\n" +
+					"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"},
+				{"GET", "/a/../b", "GET /a/../b HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: Upgrade\r\n" +
+					"Upgrade: h2c\r\n\r\n"},
 				{"GET", "/socket", "GET /socket HTTP/1.1\r\nHost: gateway\r\nX-A: 1\r\nX-A: 2\r\nConnection: Upgrade\r\n" +
 					"Upgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"},
 			} {
@@ -144,22 +147,19 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// A script that fails lets nothing pass.
+// A script that fails lets nothing pass. The line that denies without a yes is what stops it.
 func TestScriptFails(t *testing.T) {
-	g := gateways[2]
-	right := g.args
-	g.args = func(dir string) []string {
-		script := filepath.Join(dir, "haproxy.lua")
-		text, err := os.ReadFile(script)
-		require.NoError(t, err)
-		broken := strings.Replace(string(text), "core.httpclient()", "nil_value.httpclient()", 1)
-		require.NotEqual(t, string(text), broken)
-		require.NoError(t, os.WriteFile(script, []byte(broken), 0o600))
-		return right(dir)
-	}
-	r := start(t, g, yes)
-	require.Equal(t, 503, r.one(t, "POST "+chat+" HTTP/1.1", bearer(t, onlySlack), credential, empty).StatusCode)
+	broken := edit{"haproxy.lua", "core.httpclient()", "nil_value.httpclient()"}
+	deny := edit{"haproxy.cfg", "http-request deny deny_status 503 unless { var(txn.decision) -m str yes }", ""}
+	request := []string{"POST " + issue + " HTTP/1.1", bearer(t, onlySlack), credential, empty}
+
+	r := start(t, edited(t, gateways[2], []edit{broken}), yes)
+	require.Equal(t, 503, r.one(t, request...).StatusCode)
 	require.Empty(t, r.take())
+
+	r = start(t, edited(t, gateways[2], []edit{broken, deny}), yes)
+	require.Equal(t, 200, r.one(t, request...).StatusCode)
+	require.Len(t, r.take(), 1)
 }
 
 // A client cannot ask the decision server.
@@ -171,24 +171,89 @@ func TestDecisionIsHidden(t *testing.T) {
 	require.Empty(t, r.take())
 }
 
-// What a service needs of a request arrives.
-func TestOrdinaryHeadersArrive(t *testing.T) {
-	ordinary := []string{
-		"Accept: text/html", "Accept-Encoding: br", "Accept-Language: de", "Content-Encoding: identity",
-		"Content-Type: text/plain", `If-Match: "a"`,
-		"If-Modified-Since: Sat, 29 Oct 1994 19:43:31 GMT", `If-None-Match: "b"`, "Origin: https://app.example.com",
-		"Range: bytes=0-1", "User-Agent: test",
-		"X-Paragon-Credential: 3fa85f64-5717-4562-b3fc-2c963f66afa6", "X-Paragon-Configuration-Id: c",
+// The headers of the list arrive as the client sent them, and no others do.
+func TestClientHeadersArrive(t *testing.T) {
+	special := map[string]string{
+		"Origin": "https://app.example.com", "Range": "bytes=0-1", "Content-Encoding": "identity",
+		"If-Modified-Since": "Sat, 29 Oct 1994 19:43:31 GMT", "Sec-Websocket-Version": "13",
+		"X-Paragon-Credential": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
 	}
+	require.Greater(t, len(clientHeaders), 30)
 	eachGateway(t, nil, func(t *testing.T, r *rig) {
-		auth := bearer(t, onlySlack)
-		resp := r.one(t, append([]string{"POST " + chat + " HTTP/1.1", auth, empty}, ordinary...)...)
-		require.Equal(t, 200, resp.StatusCode)
+		want := http.Header{}
+		list := []string{"POST " + chat + " HTTP/1.1", empty, "Cookie: a=b", "X-Other: c", "X_Request_Id: d", "Via: e"}
+		for name := range clientHeaders {
+			value := cmp.Or(special[name], "a value of "+name+` with {} % $x "quotes"`)
+			if name == "Authorization" {
+				_, value, _ = strings.Cut(bearer(t, onlySlack), ": ")
+			}
+			want.Set(name, value)
+			list = append(list, name+": "+value)
+		}
+		require.Equal(t, 200, r.one(t, list...).StatusCode)
 		got := r.take()
 		require.Len(t, got, 1)
-		for _, line := range append(ordinary, auth) {
-			name, value, _ := strings.Cut(line, ": ")
-			require.Equal(t, []string{value}, got[0].Header.Values(name), name)
+		require.NoError(t, errorsOf(got))
+		for name, values := range want {
+			require.Equal(t, values, got[0].Header[name])
+		}
+
+		// What is not there is not added.
+		require.Equal(t, 200, r.one(t, "POST "+chat+" HTTP/1.1", bearer(t, onlySlack), empty).StatusCode)
+		got = r.take()
+		require.Len(t, got, 1)
+		for name := range clientHeaders {
+			// net/http asks for gzip, and Caddy uses it.
+			if name != "Authorization" && (name != "Accept-Encoding" || r.gateway.program != "caddy") {
+				require.NotContains(t, got[0].Header, name)
+			}
+		}
+	})
+}
+
+// Each gateway has the same list.
+func TestListsOfHeadersAreTheSame(t *testing.T) {
+	want := []string{}
+	for name := range clientHeaders {
+		want = append(want, strings.ToLower(name))
+	}
+	for file, line := range map[string]string{
+		"nginx.conf":  `proxy_set_header (\S+) \$http_\w+;`,
+		"haproxy.lua": `(?m)^\t\["([a-z-]+)"\] = true,$`,
+	} {
+		text, err := files.ReadFile(file)
+		require.NoError(t, err)
+		var got []string
+		for _, match := range regexp.MustCompile(line).FindAllSubmatch(text, -1) {
+			got = append(got, strings.ToLower(string(match[1])))
+		}
+		require.ElementsMatch(t, want, got, file)
+	}
+}
+
+// A header that a client sends twice is one for the service.
+func TestRepeatedHeaders(t *testing.T) {
+	eachGateway(t, nil, func(t *testing.T, r *rig) {
+		require.Equal(t, 200, r.one(t, "POST "+chat+" HTTP/1.1", bearer(t, onlySlack), credential, empty,
+			"X-Paragon-Configuration-Id: a", "X-Paragon-Configuration-Id: b", "Accept: text/html",
+			"Accept: text/plain").StatusCode)
+		got := r.take()
+		require.Len(t, got, 1)
+		require.NoError(t, errorsOf(got))
+	})
+}
+
+// nginx and Caddy drop what a client writes into trailers. HAProxy 2.6 cannot, and haproxy.cfg says so.
+func TestTrailers(t *testing.T) {
+	eachGateway(t, nil, func(t *testing.T, r *rig) {
+		for _, line := range []string{"Trailer: X-Auth-Subject", "X-A: b"} {
+			r.send(t, "POST "+chat+" HTTP/1.1\r\nHost: gateway\r\n"+bearer(t, onlySlack)+"\r\nConnection: close\r\n"+line+
+				"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Auth-Subject: root\r\n\r\n")
+			got := r.take()
+			require.Len(t, got, 1)
+			require.NoError(t, errorsOf(got))
+			passed := got[0].Trailer.Get("X-Auth-Subject") == "root"
+			require.Equal(t, r.gateway.program == "haproxy", passed)
 		}
 	})
 }
@@ -208,7 +273,8 @@ func TestBodies(t *testing.T) {
 			{"a body", post + "Connection: close\r\nContent-Length: 4\r\n\r\nbody", []int{200}, []string{"body"}},
 			{"a big body", post + "Connection: close\r\nContent-Length: " + fmt.Sprint(len(big)) + "\r\n\r\n" + big,
 				[]int{200}, []string{big}},
-			{"chunks", post + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n", []int{200}, []string{"body"}},
+			{"chunks", post + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
+				[]int{200}, []string{"body"}},
 			{"a body of GET", "GET " + chat + " HTTP/1.1\r\n" + auth +
 				"Connection: close\r\nContent-Length: 4\r\n\r\nbody", []int{200}, []string{"body"}},
 			{"a body that is denied", deny + "Connection: close\r\nContent-Length: 4\r\n\r\nbody", []int{403}, nil},
@@ -416,6 +482,7 @@ func TestLargeToken(t *testing.T) {
 func TestNoDecision(t *testing.T) {
 	for _, status := range []int{302, 400, 404, 500, 503} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
 			says := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Location", "http://127.0.0.1/")
 				w.Header().Set(forwardauth.SubjectHeader, "ann")
@@ -432,6 +499,7 @@ func TestNoDecision(t *testing.T) {
 		})
 	}
 	t.Run("down", func(t *testing.T) {
+		t.Parallel()
 		eachGateway(t, nil, func(t *testing.T, r *rig) {
 			request := []string{"POST " + chat + " HTTP/1.1", bearer(t, onlySlack), credential, empty}
 			require.Equal(t, 200, r.one(t, request...).StatusCode)
@@ -444,6 +512,7 @@ func TestNoDecision(t *testing.T) {
 		})
 	})
 	t.Run("hangs", func(t *testing.T) {
+		t.Parallel()
 		done := make(chan struct{})
 		t.Cleanup(func() { close(done) })
 		eachGateway(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }),
@@ -454,6 +523,7 @@ func TestNoDecision(t *testing.T) {
 			})
 	})
 	t.Run("breaks off", func(t *testing.T) {
+		t.Parallel()
 		eachGateway(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 			func(t *testing.T, r *rig) {
 				resp := r.one(t, "POST "+chat+" HTTP/1.1", bearer(t, onlySlack), credential, empty)
@@ -463,6 +533,7 @@ func TestNoDecision(t *testing.T) {
 	})
 	// A yes that lacks the subject must not let the client say who it is.
 	t.Run("yes without a subject", func(t *testing.T) {
+		t.Parallel()
 		silent := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set(forwardauth.SubjectHeader, "")
 			w.WriteHeader(http.StatusNoContent)

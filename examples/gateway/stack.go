@@ -19,7 +19,7 @@ import (
 	"github.com/connectperms/permissions/forwardauth"
 )
 
-//go:embed nginx.conf Caddyfile haproxy.cfg haproxy.lua
+//go:embed nginx.conf Caddyfile client-headers.caddy haproxy.cfg haproxy.lua
 var files embed.FS
 
 // A gateway is a program with its configuration files.
@@ -38,7 +38,7 @@ var gateways = []gateway{
 		}
 		return []string{"-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-g", directives}
 	}},
-	{"caddy", forwardauth.DialectCaddy, []string{"Caddyfile"}, func(string) []string {
+	{"caddy", forwardauth.DialectCaddy, []string{"Caddyfile", "client-headers.caddy"}, func(string) []string {
 		return []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
 	}},
 	{"haproxy", forwardauth.DialectHAProxy, []string{"haproxy.cfg", "haproxy.lua"}, func(string) []string {
