@@ -58,8 +58,9 @@ func packagesOfRoot(t *testing.T) (directories []string) {
 		case err != nil:
 			return err
 		case !d.IsDir():
-			if strings.HasSuffix(path, ".go") && !slices.Contains(directories, filepath.Dir(path)) {
-				directories = append(directories, filepath.Dir(path))
+			directory := filepath.ToSlash(filepath.Dir(path))
+			if strings.HasSuffix(path, ".go") && !slices.Contains(directories, directory) {
+				directories = append(directories, directory)
 			}
 			return nil
 		case path == "examples", path == "testdata", path != "." && strings.HasPrefix(d.Name(), "."):

@@ -20,17 +20,17 @@ import (
 // specific rule decides, not the last one. What is not granted anywhere is denied. So the zero
 // Builder, which is ready for use, builds the policy of the claim {}.
 //
-// The first mistake in a path stays: [Builder.Build] returns it each time, and later calls change
-// nothing. Do not copy a Builder: what
-// a copy is told is lost. go vet reports copies. It is for one goroutine at a time, and the policies that it builds are for any
-// number.
+// The first mistake in a path is kept: [Builder.Build] returns it each time, and later calls change
+// nothing. Do not copy a Builder: a copy and the original do not see each other's later rules, and
+// can overwrite them. go vet reports copies. Use a Builder in one goroutine at a time. Any number
+// can share the policies that it builds.
 type Builder struct {
 	_     noCopy
 	rules []builderRule
 	err   error // the first mistake in a path
 }
 
-// noCopy has go vet report a copy of what holds it.
+// noCopy makes go vet report a copy of a struct that holds it.
 type noCopy struct{}
 
 func (*noCopy) Lock()   {}
@@ -135,7 +135,7 @@ type RuleBuilder struct{ place }
 
 // A place is where a Builder can put a rule.
 type place struct {
-	b    *Builder // nil if what it is told is lost
+	b    *Builder // nil if calls have no effect
 	path []Scope  // one for each level, wildcards included; never modified
 }
 
@@ -188,20 +188,19 @@ func (p place) with(s Scope) place {
 	return p
 }
 
-// Build returns the policy that has been built: that of the claim which [Policy.MarshalJSON]
-// returns for it, in canonical form. After a success the Builder can be used further. The options are those of
-// [Parse].
+// Build returns the policy. It is the same as the policy that [Parse] reads from the claim that its
+// [Policy.MarshalJSON] returns. The options are those of [Parse]. After a success the Builder can
+// still be used.
 //
 // It refuses what [Parse] refuses, with the same errors, which have the path as the pointer and no
 // offset. It returns the first mistake in a path. If there is none, it returns the mistake of the
-// first call that granted a name which is not a permission ([ErrUnknownPermission]), or that granted
-// at the same path as an earlier call ([ErrDuplicate]).
+// first call that granted a name which is not a permission ([ErrUnknownPermission]), or that
+// granted at the same path as an earlier call ([ErrDuplicate]).
 //
 // A claim has one value for each scope: a grant, or a map of more specific scopes. So no claim can
-// have both a rule for an integration by name and rules inside it. The same is true of a
-// credential, unless there is another place or spelling for one of them. Such rules are refused with
-// [ErrDuplicate] too, because the scope would have to be there twice. The error says what to do
-// instead.
+// have a rule for an integration by name and also rules inside that integration. A credential can
+// have both only if one of them can be written elsewhere in the claim, or with another spelling of
+// the ID. Otherwise Build returns [ErrDuplicate], and the error says what to do instead.
 func (b *Builder) Build(opts ...Option) (*Policy, error) {
 	o, err := newOptions(opts)
 	switch {

@@ -124,7 +124,7 @@ func Parse(claim []byte, opts ...Option) (*Policy, error) {
 		return nil, err
 	}
 	if len(claim) > maxClaim {
-		return nil, errTooLong()
+		return nil, errTooLong(0)
 	}
 	return parse(string(claim), o, fromText)
 }
@@ -138,10 +138,11 @@ func MustParse(claim string, opts ...Option) *Policy {
 	return p
 }
 
-// FromValue is [Parse] for a claim that a JSON library has decoded already: a map[string]any of
-// such maps, []any, []string and bool. Everything else is refused with [ErrType]. So are nil, a nil map
-// and a nil slice, which stand for a JSON null and for a key that a map does not have. The policy keeps nothing of the
-// value.
+// FromValue is [Parse] for a claim that a JSON library has decoded already: a map[string]any whose
+// values are such maps, []any or []string with names, or bool. With [AcceptStringClaim] it takes a
+// string that holds the JSON, too. It refuses a value of another type with [ErrType]. It also
+// refuses nil, a nil map and a nil slice, because that is what a JSON null and a missing key look
+// like. The policy keeps nothing of the value.
 //
 // FromValue cannot refuse what decoding has lost: a repeated key is gone. A map has no order, so
 // FromValue takes keys in the order of their bytes, and an error has no offset. Where the JSON is
@@ -154,8 +155,8 @@ func FromValue(claim any, opts ...Option) (*Policy, error) {
 	return parse(string(appendValue(nil, claim, maxDepth)), o, fromValue)
 }
 
-// maxDepth is how many maps the deepest claim has in each other: the claim itself, an
-// integration's and a credential's.
+// maxDepth is how deep maps can nest in a claim: the claim itself, an integration's map and a
+// credential's.
 const maxDepth = 3
 
 // appendValue appends the JSON text of a decoded value, as far as parse looks at it. Of a map or
@@ -216,7 +217,7 @@ const (
 func parse(claim string, o *options, from source) (*Policy, error) {
 	b := parser{Scanner: strictjson.Scanner{Text: claim}, options: o, from: from}
 	if len(claim) > maxClaim {
-		return nil, errTooLong()
+		return nil, errTooLong(-1) // Parse has checked the length of a text
 	}
 	if b.Space() == '"' && o.acceptString {
 		return b.stringClaim()
@@ -225,8 +226,8 @@ func parse(claim string, o *options, from source) (*Policy, error) {
 }
 
 // errTooLong returns the error for a claim that is too long to be read.
-func errTooLong() error {
-	return &ParseError{Kind: ErrSyntax, Offset: 0, Problem: "is longer than 256 MiB"}
+func errTooLong(offset int) error {
+	return &ParseError{Kind: ErrSyntax, Offset: offset, Problem: "is longer than 256 MiB", Remedy: "give it fewer rules"}
 }
 
 // A parser turns the text of a claim into a policy. It adds each scope to the policy's index when
@@ -278,14 +279,14 @@ func (b *parser) parse() (*Policy, error) {
 	return &s.policy, nil
 }
 
-// A scopeMap is a map of scopes while it is read.
+// A scopeMap is the parser's state for one map of scopes: the claim, or a nested map.
 type scopeMap struct {
-	node  uint32 // the scope that holds the map, or noNode for the claim
-	kind  Kind   // the level of that scope, or 0 for the claim
-	rank  rank   // the rank that the scope has as a rule
-	key   uint64 // the key of its path
-	path  Target // what it and the scopes above it name
-	nests bool   // it has held another map so far
+	node  uint32 // the node of the scope that holds the map; noNode for the claim
+	kind  Kind   // the level of that scope; 0 for the claim
+	rank  rank   // the rank that a rule for that scope would have
+	key   uint64 // the key of that scope's path
+	path  Target // what that path names, and what the entries read so far name (later ones overwrite)
+	nests bool   // whether an entry has held a nested map so far
 }
 
 // object reads a map of scopes, and the maps in it. The recursion ends at a configuration, which
@@ -325,7 +326,7 @@ func (b *parser) entry(h *scopeMap) error {
 			n.capitals = capitals(name)
 		}
 	case n.pattern.isText():
-		ok = isGoodName(n.pattern, name)
+		ok = isValidName(n.pattern, name)
 	}
 	if !ok || n.pattern == 0 {
 		problem, remedy := scopeProblem(key)
@@ -341,7 +342,7 @@ func (b *parser) entry(h *scopeMap) error {
 	path := s.key(h.key, &n)
 	s.set(&h.path, &n)
 	same := s.find(n.rank, &h.path, path)
-	if same != noNode && s.nodes[same].sameScope(&n) || h.nests && s.findHolder(&n, n.holderKey(path)) {
+	if same != noNode && s.nodes[same].sameScope(&n) || h.nests && s.findNestedMap(&n, n.nestedMapKey(path)) {
 		return b.keyMistake(ErrDuplicate, at, h, key, "is in one object twice", "keep one of them")
 	}
 	if !b.Punctuation(':') {
@@ -353,8 +354,8 @@ func (b *parser) entry(h *scopeMap) error {
 				"give it true, false or an array of permissions")
 		}
 		inner := &scopeMap{node: uint32(len(s.nodes)), kind: n.pattern.kind(), rank: n.rank, key: path, path: h.path}
-		h.nests, n.rank = true, holderRank
-		s.add(n, n.holderKey(path))
+		h.nests, n.rank = true, nestedMapRank
+		s.add(n, n.nestedMapKey(path))
 		return b.object(inner)
 	}
 	granted, err := b.grant(h, key)
@@ -396,8 +397,8 @@ func (b *parser) grant(h *scopeMap, key string) (grant, error) {
 }
 
 // scalar reads a scalar. closing is the bracket that may follow it, or 0 if nothing may. A number
-// is judged at the character after it (SPEC 6.2), so that must be one that may follow: 01 and 1x
-// are syntax mistakes.
+// ends at the first character that cannot continue it, so the next character must be one that can
+// follow a value (SPEC 6.2): 01 and 1x are syntax mistakes.
 func (b *parser) scalar(closing byte) (t strictjson.Type, value string, ok bool) {
 	t, value, ok = b.Scalar()
 	if !ok || t != strictjson.Number {
@@ -413,7 +414,7 @@ func (b *parser) scalar(closing byte) (t strictjson.Type, value string, ok bool)
 	return t, value, b.Unexpected("the end of a number")
 }
 
-// list reads an array of permissions.
+// list reads an array of permission names. It returns them and what they include.
 func (b *parser) list(h *scopeMap, key string) (granted grant, err error) {
 	more, ok := b.Begin(']'), true
 	for i := 0; more && ok; i++ {
@@ -525,6 +526,9 @@ func (b *parser) badClaim() error {
 		remedy = "emit the object itself, not its JSON text in a string, or accept that with AcceptStringClaim"
 	case 'n':
 		remedy = "a token that may do everything has no claim, and one that may do nothing has {}"
+		if b.from == fromValue {
+			remedy = "give a map[string]any; where the token has no such key, take Unrestricted"
+		}
 	}
 	return b.mistake(ErrType, at, "", found, "is not a claim", remedy)
 }

@@ -164,7 +164,7 @@ var unshowable = []mistake{
 	},
 	{
 		name: "not UTF-8 in a name", claim: "{\"integration:\xff\":true}", kind: "scope", pointer: "/integration:\ufffd",
-		offset: 1, found: "\"integration:\ufffd\"", problem: "holds U+FFFD, the replacement character",
+		offset: 1, found: "\"integration:\ufffd\"", problem: its("integration", "holds U+FFFD, the replacement character"),
 	},
 	{
 		name: "not UTF-8 in a permission", claim: "{\"integration:*\":[\"events\xff\"]}", kind: "permission",
@@ -173,12 +173,13 @@ var unshowable = []mistake{
 	},
 	{
 		name: "an escaped control character in a name", claim: `{"integration:a\u0000b":true}`, kind: "scope",
-		pointer: "/integration:a\x00b", offset: 1, found: `"integration:a\x00b"`, problem: controlInside,
+		pointer: "/integration:a\x00b", offset: 1, found: `"integration:a\x00b"`,
+		problem: its("integration", controlInside),
 	},
 	{
 		name: "a line break after a lone surrogate", claim: `{"integration:\ud800\ndc00":true}`, kind: "scope",
 		pointer: "/integration:\ufffd\ndc00", offset: 1, found: "\"integration:\ufffd\\ndc00\"",
-		problem: "holds U+FFFD, the replacement character",
+		problem: its("integration", "holds U+FFFD, the replacement character"),
 	},
 	{
 		name: "a name that is shortened", claim: `{"integration:*":["` + strings.Repeat("x", 101) + `"]}`,
@@ -644,7 +645,7 @@ func TestFromValueRefuses(t *testing.T) {
 		notJSON   = "nil, or a Go value that JSON does not have,"
 		notAClaim = "is not a claim"
 		anObject  = `a claim is an object of scopes, such as {"integration:*":true}`
-		orNoClaim = "a token that may do everything has no claim, and one that may do nothing has {}"
+		giveMap   = "give a map[string]any; where the token has no such key, take Unrestricted"
 		anyGrant  = "give it true, false, an array of permissions, or a map of more specific scopes"
 		notAPerm  = "is not a permission"
 		names     = "an array holds the names of permissions"
@@ -657,8 +658,8 @@ func TestFromValueRefuses(t *testing.T) {
 		value                                 any
 		kind, pointer, found, problem, remedy string
 	}{
-		{"nil", nil, "type", "", notJSON, notAClaim, orNoClaim},
-		{"a nil map", m(nil), "type", "", notJSON, notAClaim, orNoClaim},
+		{"nil", nil, "type", "", notJSON, notAClaim, giveMap},
+		{"a nil map", m(nil), "type", "", notJSON, notAClaim, giveMap},
 		{
 			"a nil map in a scope", m{"integration:*": true, "integration:slack": m(nil)},
 			"type", "/integration:slack", notJSON, "is not a grant", anyGrant,
@@ -671,19 +672,19 @@ func TestFromValueRefuses(t *testing.T) {
 			"a nil list of strings", m{"integration:*": []string(nil)},
 			"type", "/integration:*", notJSON, "is not a grant", anyGrant,
 		},
-		{"a key that a map does not have", m{}[permissions.ClaimName], "type", "", notJSON, notAClaim, orNoClaim},
+		{"a key that a map does not have", m{}[permissions.ClaimName], "type", "", notJSON, notAClaim, giveMap},
 		{"true", true, "type", "", "true", notAClaim, anObject},
 		{"a list", []any{"events"}, "type", "", "an array", notAClaim, anObject},
 		{"a number", 1.5, "type", "", "a number", notAClaim, anObject},
 		{"a json.Number", json.Number("1e9"), "type", "", "a number", notAClaim, anObject},
 		{"a bad json.Number", json.Number("}"), "type", "", "a number", notAClaim, anObject},
-		{"an int", 1, "type", "", notJSON, notAClaim, orNoClaim},
-		{"a struct", struct{}{}, "type", "", notJSON, notAClaim, orNoClaim},
-		{"bytes", []byte("{}"), "type", "", notJSON, notAClaim, orNoClaim},
-		{"raw JSON", json.RawMessage("{}"), "type", "", notJSON, notAClaim, orNoClaim},
-		{"another type of map", map[string]bool{"integration:*": true}, "type", "", notJSON, notAClaim, orNoClaim},
-		{"a pointer", &m{}, "type", "", notJSON, notAClaim, orNoClaim},
-		{"a function", func() {}, "type", "", notJSON, notAClaim, orNoClaim},
+		{"an int", 1, "type", "", notJSON, notAClaim, giveMap},
+		{"a struct", struct{}{}, "type", "", notJSON, notAClaim, giveMap},
+		{"bytes", []byte("{}"), "type", "", notJSON, notAClaim, giveMap},
+		{"raw JSON", json.RawMessage("{}"), "type", "", notJSON, notAClaim, giveMap},
+		{"another type of map", map[string]bool{"integration:*": true}, "type", "", notJSON, notAClaim, giveMap},
+		{"a pointer", &m{}, "type", "", notJSON, notAClaim, giveMap},
+		{"a function", func() {}, "type", "", notJSON, notAClaim, giveMap},
 		{"a string", "{}", "type", "", "a string", notAClaim, stringRemedy},
 		{
 			"a grant of nil", m{"integration:*": nil},
@@ -727,11 +728,11 @@ func TestFromValueRefuses(t *testing.T) {
 		},
 		{
 			"a scope that is not UTF-8", m{"integration:\xff": true},
-			"scope", "/integration:\ufffd", "\"integration:\ufffd\"", hasFFFD, "",
+			"scope", "/integration:\ufffd", "\"integration:\ufffd\"", its("integration", hasFFFD), "",
 		},
 		{
 			"two keys that decode to one", m{"integration:*": true, "integration:\xfe": true, "integration:\xff": true},
-			"scope", "/integration:\ufffd", "\"integration:\ufffd\"", hasFFFD, "",
+			"scope", "/integration:\ufffd", "\"integration:\ufffd\"", its("integration", hasFFFD), "",
 		},
 		{
 			"nesting", m{"credential:*": m{"integration:*": true}},
@@ -787,7 +788,7 @@ func TestFromValueControlCharacters(t *testing.T) {
 			require.ErrorAs(t, err, &parse)
 			require.Equal(t, permissions.ErrScope, parse.Kind)
 			require.Equal(t, "/"+key, parse.Pointer)
-			require.Equal(t, controlInside, parse.Problem)
+			require.Equal(t, its("integration", controlInside), parse.Problem)
 		})
 	}
 }
@@ -865,7 +866,7 @@ func heapAfterGC() uint64 {
 
 func TestParseRefusesALongerClaim(t *testing.T) {
 	_, err := permissions.Parse(make([]byte, 256<<20+1))
-	require.EqualError(t, err, "permissions: claim (byte 0): is longer than 256 MiB")
+	require.EqualError(t, err, "permissions: claim (byte 0): is longer than 256 MiB; give it fewer rules")
 	require.ErrorIs(t, err, permissions.ErrSyntax)
 }
 

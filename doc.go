@@ -48,9 +48,9 @@
 //
 // # Errors
 //
-// Errors match [ErrClaim], [ErrQuestion], [ErrDenied], [ErrNarrow] or [ErrSQL] with [errors.Is], and
-// finer ones below ErrClaim, unless they report a misuse of the API. They name the place and the remedy. They are for logs: a caller who was denied should
-// learn no more than that.
+// Errors match [ErrClaim], [ErrQuestion], [ErrDenied], [ErrNarrow] or [ErrSQL] with [errors.Is],
+// and finer ones below ErrClaim, unless they report a misuse of the API. They name the place and
+// the remedy. They are for logs: a caller who was denied should learn no more than that.
 //
 // # Compatibility
 //

@@ -260,7 +260,8 @@ func TestGettingStarted(t *testing.T) {
 	t.Setenv("PARAGON_PROJECT_ID", "p")
 	server, log := startServer(t, filepath.Join(folder, "server.exe"), address)
 	ask := func(token string) int {
-		r, err := http.NewRequest("POST", "http://"+address+"/credentials/3fa85f64-5717-4562-b3fc-2c963f66afa6/messages", nil)
+		url := "http://" + address + "/credentials/3fa85f64-5717-4562-b3fc-2c963f66afa6/messages"
+		r, err := http.NewRequest("POST", url, nil)
 		require.NoError(t, err)
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)

@@ -99,9 +99,9 @@ func (e *ParseError) Unwrap() error {
 
 // A QuestionError says why a question is invalid (SPEC 3.4). It matches [ErrQuestion].
 type QuestionError struct {
-	// Field is what is wrong: "action", "target", "integration", "credential ID",
-	// "credential external ID", "configuration ID" or "configuration external ID". In JSON it can be
-	// the path of a member, such as "credential.id".
+	// Field is what is wrong: "action", "target", or an identifier as [Identifiers.String] names
+	// it, such as "credential external ID". It can also be a level, such as "credential". For a
+	// target in JSON it can be the path of a member, such as "credential.id".
 	Field string
 
 	// Value is the text of the field, or empty if it has none.

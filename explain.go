@@ -11,7 +11,7 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// An Explanation is a [Decision] with every step that led to it. [Policy.Explain] returns it. It is
+// An Explanation is a [Decision] with the rules that led to it. [Policy.Explain] returns it. It is
 // for people who may see the policy. It names rules, and with them what else the token may do, so
 // do not send it to a caller who was denied.
 //
@@ -27,18 +27,22 @@ type Explanation struct {
 	ActsOn Kind
 	New    bool
 
-	// Steps are the rules, the most specific first and equals in the order of the claim, and what
-	// became of each. All rules that apply to the target are there. Of the others there are up to
-	// five for each outcome and level, and the rule that may deny. Omitted counts the rest. There are no steps for an
-	// invalid question, for a policy without rules, and for an intersection, which has Parts.
+	// Steps are the rules and what became of each, the most specific first. Rules of the same rank
+	// are in the order of the claim. Every rule that applies to the target is there, and the rule
+	// that may deny. Of all others there are up to five for each outcome and level. Omitted counts
+	// the rest. There are no steps for an invalid question, for a policy without rules, and for an
+	// intersection, which has Parts.
 	Steps   []Step
 	Omitted int
 
-	// Hint is what to try after a denial: a change of the question for which a rule would grant the
-	// action, or if none is found, why the answer is no. The changed question may still be denied for
-	// what it leaves unknown. It looks at the first hundred rules that
-	// might help, the least specific first. For an intersection it is the hint of the part that
-	// denies, and another part may deny what it proposes.
+	// Hint is what to try after a denial: what to look up, or a change of the question for which a
+	// rule would grant the action. If none is found, it says why the answer is no. For an invalid
+	// question it says what is wrong with it.
+	//
+	// The changed question may still be denied for what it leaves unknown. The search gives up
+	// after a hundred rules that do not help, for each sort of change, and begins with the least
+	// specific. For an intersection, Hint is that of the part that denies. Another part may deny
+	// what it proposes.
 	Hint string
 
 	// Parts are the explanations of the parts of an intersection, in the order of
@@ -116,8 +120,8 @@ const (
 	maxTried  = 100 // how many rules a hint tries in vain, for each sort of change
 )
 
-// Explain answers as [Policy.Decide] does, with every step. It calls no hook of [Policy.Observe],
-// because it gives no access.
+// Explain answers as [Policy.Decide] does, and says what became of the rules. It calls no hook of
+// [Policy.Observe], because it gives no access.
 //
 // It looks at every rule of the policy, so do not explain on every request.
 func (p *Policy) Explain(action Permission, target Target) Explanation {
@@ -214,7 +218,8 @@ func (s *ruleset) steps(q question, n int) (steps []Step, omitted int) {
 	return steps, omitted
 }
 
-// step returns what a rule is to q, taken alone. One that applies is overridden.
+// step returns the outcome of one rule for q, without a look at the other rules. A rule that
+// applies gets OutcomeOverridden, and steps corrects that for the rule that decides.
 func (s *ruleset) step(rule uint32, q question) Step {
 	step := Step{Rule: Rule{s, rule}, Outcome: OutcomeOverridden}
 	for number := rule; number != noNode; number = s.nodes[number].parent {
@@ -267,7 +272,11 @@ func (e *Explanation) hint(s *ruleset, q question, n int) string {
 func (e *Explanation) lookUpHint(unknown Identifiers) string {
 	var advice []string
 	if missing := unknown & identifiersTo(e.Target.level); missing != 0 {
-		advice = append(advice, "look up the "+missing.String()+" and give it to the target, or say that it is absent")
+		give := " and give it to the target, or say that it is absent"
+		if missing.areSeveral() {
+			give = " and give them to the target, or say which are absent"
+		}
+		advice = append(advice, "look up the "+missing.String()+give)
 	}
 	for k := max(e.Target.level, KindIntegration) + 1; k <= e.ActsOn; k++ {
 		switch {
@@ -366,7 +375,8 @@ func (e *Explanation) otherwiseNamed(s *ruleset, q question, n int) string {
 	return ""
 }
 
-// nearNames finds what a target names nearly as rules do.
+// nearNames finds identifiers of a target that equal what rules name, except for letter case or for
+// being given as an ID in place of an external ID, or the other way round.
 type nearNames struct {
 	rules  *ruleset
 	own    [patterns]string     // what the target has for each pattern, if that is known
@@ -378,7 +388,8 @@ type nearName struct {
 	wrong Identifiers
 }
 
-// find returns the identifiers of the target that are nearly what a scope names.
+// find returns the identifiers of the target that nearly equal what a node names. It is not ok if
+// there are none.
 func (f *nearNames) find(number uint32) (wrong Identifiers, ok bool) {
 	n := &f.rules.nodes[number]
 	if latest := f.latest[n.pattern]; latest.node != nil && latest.node.name == n.name && latest.node.id == n.id {
@@ -463,9 +474,9 @@ func (s *Step) text() string {
 		return "may be overridden by " + s.By.String()
 	case OutcomeConditional:
 		if s.By != (Rule{}) {
-			return "with that " + s.Unknown.String() + " overridden by " + s.By.String()
+			return "would match with its " + s.Unknown.String() + ", but " + s.By.String() + " would override it"
 		}
-		return "with that " + s.Unknown.String() + " it would decide"
+		return "would decide with its " + s.Unknown.String()
 	case OutcomeNoMatch:
 		return "does not match the " + s.Level.String()
 	case OutcomeDeeper:

@@ -649,6 +649,11 @@ func TestExplainText(t *testing.T) {
 			action: permissions.ConfigWrite, target: slack,
 		},
 		{
+			name:   "undetermined, by two identifiers of the target",
+			policy: permissions.MustParse(`{"integration:*": true, "credential:ext:acme": {"configuration:ext:a": false}}`),
+			action: permissions.Workflows, target: someExternalID.Configuration(permissions.ID(idB)),
+		},
+		{
 			name:   "an ID that is an external ID in the claim",
 			policy: permissions.MustParse(`{"integration:slack": {"credential:ext:` + idA + `": true}}`),
 			action: permissions.ProxyAPI, target: noExternalID,

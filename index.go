@@ -42,7 +42,7 @@ type ruleset struct {
 	ignored  []IgnoredPermission // in the order of the text
 }
 
-// A node is a scope of a claim: a rule, or the holder of a nested map.
+// A node is a scope of a claim: a rule, or a scope whose value is a nested map.
 type node struct {
 	id       uuid  // if the pattern is an ID
 	grant    grant // of a rule
@@ -50,7 +50,7 @@ type node struct {
 	parent   uint32 // the node of the scope that holds it, or noNode
 	capitals uint32 // the digits of the ID that are capital letters in the claim
 	pattern  pattern
-	rank     rank // holderRank if it is not a rule
+	rank     rank // nestedMapRank if it is not a rule
 }
 
 const (
@@ -71,11 +71,11 @@ const (
 	credentialShift    = 1
 	configurationShift = 3
 
-	maxRank         = 31
-	holderRank rank = maxRank + 1
+	maxRank            = 31
+	nestedMapRank rank = maxRank + 1
 )
 
-// The two bits of a level, from the least to the most specific.
+// The values of the two bits of a level, from the least to the most specific.
 const (
 	levelMissing rank = iota
 	levelAny
@@ -162,10 +162,10 @@ func (s ranks) highest() rank { return rank(bits.Len32(uint32(s)) - 1) }
 // without returns the set without one of its ranks.
 func (s ranks) without(r rank) ranks { return s &^ (1 << r) }
 
-// above returns the ranks that are more specific than r.
-func above(r rank) ranks { return ^ranks(2<<r - 1) }
+// moreSpecific returns the ranks that are more specific than r.
+func moreSpecific(r rank) ranks { return ^ranks(2<<r - 1) }
 
-// Keys of paths. They are seeded, so that nobody can choose names whose keys collide.
+// seeds make the keys of paths unpredictable, so that nobody can choose names whose keys collide.
 // They are not modified.
 var seeds = [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64() | 1}
 
@@ -190,9 +190,9 @@ func (s *ruleset) key(above uint64, n *node) uint64 {
 	return above
 }
 
-// holderKey returns the key of a nested map: path is the key of its scope, and the parent and the
-// spelling of the scope are added.
-func (n *node) holderKey(path uint64) uint64 {
+// nestedMapKey returns the key of a nested map: path is the key of its scope, and the parent and
+// the spelling of the scope are added.
+func (n *node) nestedMapKey(path uint64) uint64 {
 	return fold(path^seeds[1], (uint64(n.parent)<<32|uint64(n.capitals))^seeds[0])
 }
 
@@ -252,14 +252,14 @@ func (s *ruleset) find(r rank, t *Target, key uint64) uint32 {
 	}
 }
 
-// matches reports whether every name on the path of a rule is that of t, or an identifier that is
-// free. The caller makes sure that t has every identifier which the path names and which is not
-// free.
+// matches reports whether each name on the path of a rule is the one that t has. It does not
+// compare the identifiers in free, which may have any value. The caller makes sure that t has all
+// others that the path names.
 func (s *ruleset) matches(number uint32, t *Target, free Identifiers) bool {
 	for number != noNode {
 		work(1)
 		n := &s.nodes[number]
-		same := true // as t has what n names; everything has what a wildcard names
+		same := true // a wildcard matches everything
 		switch n.pattern {
 		case credentialByID:
 			same = t.credential.id == n.id
@@ -280,12 +280,13 @@ func (s *ruleset) matches(number uint32, t *Target, free Identifiers) bool {
 	return true
 }
 
-// findHolder reports whether a holder with the parent, pattern, name and spelling of n is there.
-func (s *ruleset) findHolder(n *node, key uint64) bool {
+// findNestedMap reports whether there is a nested map with the parent, pattern, name and spelling
+// of n.
+func (s *ruleset) findNestedMap(n *node, key uint64) bool {
 	for i, mark := slot(s.slots, key); s.slots[i] != 0; i = next(s.slots, i) {
 		if v := s.slots[i]; v&^maxNodes == mark {
 			other := s.nodes[v&maxNodes-1]
-			if other.rank == holderRank && other.sameScope(n) {
+			if other.rank == nestedMapRank && other.sameScope(n) {
 				return true
 			}
 		}
@@ -310,7 +311,7 @@ func (s *ruleset) finish() {
 	var denied [maxRank + 1]grant
 	for i := range s.nodes {
 		n := &s.nodes[i]
-		if n.rank == holderRank {
+		if n.rank == nestedMapRank {
 			continue
 		}
 		counts[n.rank]++
@@ -333,7 +334,7 @@ func (s *ruleset) finish() {
 	}
 	s.order = s.order[:total]
 	for i := range s.nodes {
-		if n := &s.nodes[i]; n.rank != holderRank {
+		if n := &s.nodes[i]; n.rank != nestedMapRank {
 			s.order[counts[n.rank]] = uint32(i)
 			counts[n.rank]++
 		}
@@ -396,7 +397,7 @@ func (s *ruleset) pointer(number uint32) string {
 	return s.pointer(n.parent) + "/" + strictjson.EscapePointer(key)
 }
 
-// A nameTable gives numbers to names, the same to the same names. Its zero value is empty.
+// A nameTable interns names: equal names have the same number. Its zero value is empty.
 type nameTable struct {
 	list  []name
 	slots []uint32 // a hash table: 0, or a name's number plus one with eight bits of its hash above
@@ -450,11 +451,12 @@ func (t *nameTable) place(number uint32) {
 	t.slots[i] = mark | (number + 1)
 }
 
-// maxShared is the length up to which names share an allocation.
+// maxShared bounds the total length of the names that share an allocation.
 const maxShared = 256
 
-// detach makes the names independent of the text that they were cut from. It copies them, short ones
-// together. Thus a caller who keeps one name keeps at most 256 bytes more.
+// detach copies the names, so that they do not keep the text of the claim in memory. Short names
+// share an allocation. So a caller who keeps one name keeps less than maxShared bytes of other
+// names.
 func (t *nameTable) detach() {
 	for begin := 0; begin < len(t.list); {
 		size, end := len(t.list[begin].text), begin+1

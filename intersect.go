@@ -7,13 +7,14 @@ import (
 )
 
 // Intersect returns a policy that allows exactly what all the policies allow, such as what a token
-// says and a service's own ceiling for a role. It answers every question that a policy answers.
-// Where it denies, [Decision.Part] names the first part that does.
+// says and a service's own ceiling for a role. Ask it as any other policy. Where it denies,
+// [Decision.Part] names the first part that does.
 //
-// A nil or zero policy among the policies denies everything. An unrestricted one takes nothing
-// away. If all are unrestricted and declare the same permissions, so is the result. What is an
-// intersection itself counts as its parts. The intersection of one policy is that policy. The result
-// has the hooks of all the policies, see [Policy.Observe].
+// A nil or zero policy among the policies makes the result deny everything. An unrestricted one
+// takes nothing away. If all are unrestricted and declare the same permissions, the result is
+// unrestricted. The parts of an intersection among the policies become parts of the result. The
+// intersection of one policy answers as that policy does. The result has the hooks of all the
+// policies, see [Policy.Observe].
 //
 // A question takes as long as it takes to ask the parts. A part that does not know a permission
 // that another part declares denies it, with [ReasonNoRule].
@@ -76,9 +77,9 @@ func unionOf(rules []*ruleset) (union vocabulary) {
 }
 
 // Parts returns the policies that an intersection asks, in the order of [Intersect]'s arguments and
-// without their hooks. Unrestricted policies that take nothing away are left out, so an index need not be
-// that of the argument. It is one less than [Decision.Part]. Parts returns nil if p is not an
-// intersection.
+// without their hooks. It leaves out unrestricted policies that take nothing away. So the index of
+// a part can differ from that of the argument. [Decision.Part] is the index in this list plus one.
+// Parts returns nil if p is not an intersection.
 func (p *Policy) Parts() []*Policy {
 	if p == nil || p.parts == nil {
 		return nil
@@ -162,10 +163,11 @@ type visibility struct {
 	free  Identifiers // what may be filled in
 }
 
-// search reports whether all parts grant one of the wanted permissions on a target, or would with
-// some of the free identifiers filled in that rules of the parts left name.
-func (v *visibility) search(t Target, left []*ruleset, want grant) bool {
-	granted := want
+// search reports whether all parts grant one of the wanted permissions on t, or would if some of
+// the free identifiers were filled in. To fill them in, it tries what each granting rule of left[0]
+// names, and goes on with left[1:].
+func (v *visibility) search(t Target, left []*ruleset, wanted grant) bool {
+	granted := wanted
 	for _, s := range v.rules {
 		switch rule := s.decider(question{&t, v.level, t.known, 0}); {
 		case s.unrestricted:
@@ -184,14 +186,14 @@ func (v *visibility) search(t Target, left []*ruleset, want grant) bool {
 	}
 	s := left[0]
 	if s.unrestricted {
-		return v.search(t, left[1:], want&v.translate(s, grantAll))
+		return v.search(t, left[1:], wanted&v.translate(s, grantAll))
 	}
 	var interned, copy Target
 	q := s.intern(question{&t, v.level, t.known, 0}, &interned)
 	free := v.free &^ t.known
 	for ranks := s.granting & applicable(q.level, q.known|free); ranks != 0; ranks = ranks.without(ranks.highest()) {
 		for _, m := range s.ofRank(ranks.highest()) {
-			grants := v.translate(s, s.nodes[m].grant) & want
+			grants := v.translate(s, s.nodes[m].grant) & wanted
 			if grants == grantNone || !s.matches(m, q.Target, free) || s.decider(s.filled(q, &copy, m)) != m {
 				continue // a rule that overrides m now also does with more identifiers
 			}
@@ -203,7 +205,8 @@ func (v *visibility) search(t Target, left []*ruleset, want grant) bool {
 	return false
 }
 
-// fill returns t with the identifiers that a rule names and t does not have.
+// fill returns t with each identifier on the path of a rule set to what the rule names, as filled
+// does for a question.
 func (s *ruleset) fill(t Target, rule uint32) Target {
 	for rule != noNode {
 		n := &s.nodes[rule]

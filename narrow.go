@@ -46,32 +46,32 @@ func (e *NarrowError) Error() string {
 // Unwrap returns ErrNarrow.
 func (e *NarrowError) Unwrap() error { return ErrNarrow }
 
-// Narrow returns the policy of one claim that allows exactly what all the policies allow. It is what
-// [Intersect] answers, in a form that can be signed: what a caller has and what the caller asks for
-// become the claim of the caller's next token.
+// Narrow returns the policy of one claim that allows exactly what all the policies allow. It
+// answers as the result of [Intersect] does, and it can be signed. Use it to issue a token that may
+// do less than the caller's own: pass what the caller has, and what the caller asks for.
 //
 // The rules of the claim are the meets of the policies' rules. The meet of several rules is the
 // rule with the names of all of them, if these do not contradict each other. Its grant is what the
 // policies together grant there. Rules that change no answer are left out. A grant is true only
-// where each policy says true: true allows more than a list of all ten names to a reader that knows
-// more permissions.
+// where each policy says true: true allows more than a list of all ten names in a version that
+// knows more permissions.
 //
-// A nil or zero policy among the policies denies everything, and the result is the policy of {}. The
-// result is never unrestricted: where all policies are, it is the policy of {"integration:*":true}.
-// It knows the permissions that any of the policies declares, and has the hooks of all the policies,
-// see [Policy.Observe].
+// A nil or zero policy among the policies denies everything, and the result is the policy of {}.
+// The result is never unrestricted: where all policies are, it is the policy of
+// {"integration:*":true}. It knows the permissions that any of the policies declares, and has the
+// hooks of all the policies, see [Policy.Observe].
 //
-// A claim cannot say everything that policies say together. An example is that one policy denies a
+// A claim cannot say everything that policies say together. For example, one policy denies a
 // credential by its external ID, and another allows a credential by its ID: the rule for the ID
-// would win (SPEC 4.5). Another one is that the policies allow events on an integration, and
-// something else on a credential in it: a scope has a grant or more specific scopes, and not both.
-// Then Narrow searches for other rules that say the same. If no claim says the same, it returns a
-// [*NarrowError] that names a question: one that the policies together and the claims that Narrow
-// tried answer in different ways.
+// would win (SPEC 4.5). Or the policies allow events on an integration, and something else on a
+// credential in it: a scope has a grant or more specific scopes, and not both. Then Narrow searches
+// for other rules that say the same. If no claim says the same, it returns a [*NarrowError] that
+// names a question: one that the policies together and the claims that Narrow tried answer in
+// different ways.
 //
-// The meets can be as many as the product of the numbers of rules, and a search can take longer than
-// that. Narrow gives up after about a million steps, and where the names in the claim have more than 16
-// MiB. Then the [*NarrowError] says that the claim would be too large.
+// There can be as many meets as the product of the numbers of rules, and the search can take longer
+// still. Narrow gives up after about a million steps, or if the names in the claim take more than
+// 16 MiB. Then the [*NarrowError] says that the claim would be too large.
 //
 // No policies at all are an error, and so are policies that declare more permissions together than
 // one policy can. Those two errors do not match [ErrNarrow]. All others are a [*NarrowError].
@@ -102,14 +102,14 @@ func Narrow(policies ...*Policy) (*Policy, error) {
 }
 
 const (
-	narrowSteps  = 1 << 20 // what Narrow does at most, in points that it makes or looks at
-	narrowLength = 1 << 24 // the bytes of names in the longest claim that it returns
+	narrowSteps  = 1 << 20 // the most points that Narrow makes or looks at
+	narrowLength = 1 << 24 // the most bytes that the names in a claim may take
 )
 
-// A point is a target that has nothing but some names that rules name, and all else absent. With no
-// integration's name it is something in an integration that no rule names. The path of each rule
-// is a point, but not each point is the path of a rule: a rule cannot name both an ID and an external
-// ID of one level.
+// A point is a target that has some of the names in the rules. All its other identifiers are
+// absent. If it has no integration's name, it is in an integration that no rule names. The path of
+// each rule is a point. A point with both an ID and an external ID of one level is not the path of
+// a rule, because a rule cannot name both.
 type point struct {
 	level Kind
 	named Identifiers
@@ -156,8 +156,8 @@ func (p point) pathsOf() []point {
 	return []point{p, p.only(p.level, p.named&^IntegrationName)}
 }
 
-// parts returns the points that have some of p's names, and all else absent.
-func (p point) parts() (list []point) {
+// subpoints returns the points that have some of p's names, at each level that has room for them.
+func (p point) subpoints() (list []point) {
 	for names := p.named; ; names = (names - 1) & p.named {
 		for level := KindIntegration; level <= KindConfiguration; level++ {
 			if names&^identifiersTo(level) == 0 {
@@ -216,25 +216,25 @@ func levelOf(named, externalID, id Identifiers) rank {
 	return levelAny
 }
 
-// A layer is rules by their paths.
-type layer struct {
+// A ruleTable is a set of rules, indexed by their paths.
+type ruleTable struct {
 	grants map[point]grant
-	order  []point // the paths, in the order in which they were added, and those of removed rules
+	order  []point // the paths in the order in which they were added; removed rules stay in it
 	ranks  ranks
-	near   map[layerKey]map[point][]point // see compatible
+	index  map[indexKey]map[point][]point // see compatible
 }
 
-// A layerKey is a rank and some of the identifiers that rules of that rank name.
-type layerKey struct {
+// An indexKey is a rank and some of the identifiers that rules of that rank name.
+type indexKey struct {
 	rank  rank
 	names Identifiers
 }
 
-func newLayer() *layer {
-	return &layer{grants: make(map[point]grant), near: make(map[layerKey]map[point][]point)}
+func newRuleTable() *ruleTable {
+	return &ruleTable{grants: make(map[point]grant), index: make(map[indexKey]map[point][]point)}
 }
 
-func (l *layer) add(path point, g grant) {
+func (l *ruleTable) add(path point, g grant) {
 	if _, ok := l.grants[path]; !ok {
 		l.order = append(l.order, path)
 	}
@@ -243,8 +243,8 @@ func (l *layer) add(path point, g grant) {
 }
 
 // filtered returns the rules whose paths are wanted.
-func (l *layer) filtered(want func(path point) bool) *layer {
-	some := newLayer()
+func (l *ruleTable) filtered(want func(path point) bool) *ruleTable {
+	some := newRuleTable()
 	for path := range l.paths {
 		if want(path) {
 			some.add(path, l.grants[path])
@@ -254,7 +254,7 @@ func (l *layer) filtered(want func(path point) bool) *layer {
 }
 
 // paths yields the paths of the rules that have not been removed.
-func (l *layer) paths(yield func(point) bool) {
+func (l *ruleTable) paths(yield func(point) bool) {
 	for _, path := range l.order {
 		if _, ok := l.grants[path]; ok && !yield(path) {
 			return
@@ -262,9 +262,9 @@ func (l *layer) paths(yield func(point) bool) {
 	}
 }
 
-// decider returns the path of the rule that decides on a point, other than one rule that is left
-// out. It is not ok if no rule applies.
-func (l *layer) decider(p, except point) (path point, ok bool) {
+// decider returns the path of the rule that decides on p, as if there were no rule for except. It
+// is not ok if no rule applies.
+func (l *ruleTable) decider(p, except point) (path point, ok bool) {
 	for left := l.ranks & applicable(p.level, p.named); left != 0; left = left.without(left.highest()) {
 		r := left.highest()
 		path = p.only(r.kind(), r.identifiers())
@@ -276,14 +276,14 @@ func (l *layer) decider(p, except point) (path point, ok bool) {
 }
 
 // grant returns what the deciding rule grants on a point.
-func (l *layer) grant(p point) grant {
+func (l *ruleTable) grant(p point) grant {
 	path, _ := l.decider(p, point{})
 	return l.grants[path]
 }
 
 // compatible yields the paths of rules that do not contradict a point. It finds them by the names that
 // both have. Rules that were added or removed after the first call are not noticed.
-func (l *layer) compatible(p point) iter.Seq[point] {
+func (l *ruleTable) compatible(p point) iter.Seq[point] {
 	return func(yield func(point) bool) {
 		for left := l.ranks; left != 0; left = left.without(left.highest()) {
 			r := left.highest()
@@ -298,9 +298,9 @@ func (l *layer) compatible(p point) iter.Seq[point] {
 }
 
 // ofRank returns the rules of a rank by what they have of some names.
-func (l *layer) ofRank(r rank, names Identifiers) map[point][]point {
-	key := layerKey{r, names}
-	list, ok := l.near[key]
+func (l *ruleTable) ofRank(r rank, names Identifiers) map[point][]point {
+	key := indexKey{r, names}
+	list, ok := l.index[key]
 	if !ok {
 		list = make(map[point][]point)
 		for path := range l.paths {
@@ -309,7 +309,7 @@ func (l *layer) ofRank(r rank, names Identifiers) map[point][]point {
 				list[shared] = append(list[shared], path)
 			}
 		}
-		l.near[key] = list
+		l.index[key] = list
 	}
 	return list
 }
@@ -317,7 +317,7 @@ func (l *layer) ofRank(r rank, names Identifiers) map[point][]point {
 // A narrowing is a search for the claim of an intersection.
 type narrowing struct {
 	extras   vocabulary
-	parts    []*layer
+	parts    []*ruleTable
 	texts    nameTable // names and external IDs; the number in a point is one more
 	ids      []uuid    // IDs; the number in a point is one more
 	idNumber map[uuid]uint32
@@ -328,14 +328,15 @@ type narrowing struct {
 func newNarrowing(together *Policy) *narrowing {
 	n := &narrowing{extras: together.vocabulary(), idNumber: make(map[uuid]uint32), steps: narrowSteps, pruning: narrowSteps}
 	for _, s := range together.rulesets() {
-		n.parts = append(n.parts, n.layer(s))
+		n.parts = append(n.parts, n.tableOf(s))
 	}
 	return n
 }
 
-// layer returns the rules of a part. Only a rule of integration:* can be unrestricted.
-func (n *narrowing) layer(s *ruleset) *layer {
-	l := newLayer()
+// tableOf returns the rules of a part. A nil ruleset has none. An unrestricted ruleset becomes the
+// rule integration:* that grants everything.
+func (n *narrowing) tableOf(s *ruleset) *ruleTable {
+	l := newRuleTable()
 	switch {
 	case s == nil:
 		return l
@@ -365,7 +366,7 @@ func (n *narrowing) layer(s *ruleset) *layer {
 			path.names[bits.TrailingZeros8(uint8(which))] = number
 		}
 		paths[i] = path
-		if node.rank != holderRank {
+		if node.rank != nestedMapRank {
 			l.add(path, n.translate(s, node.grant))
 		}
 	}
@@ -486,19 +487,19 @@ func (n *narrowing) isMixed(p point) bool {
 }
 
 // rules returns the rules of the claim.
-func (n *narrowing) rules() (*layer, *NarrowError) {
+func (n *narrowing) rules() (*ruleTable, *NarrowError) {
 	meets, ok := n.meets([]point{anywhere}, nil)
 	if !ok {
 		return nil, errTooLarge()
 	}
-	rules := newLayer()
+	rules := newRuleTable()
 	for _, p := range meets {
 		if p.isPath() {
 			rules.add(p, n.grant(p))
 		}
 	}
 	wrong, refusal := n.check(rules, meets)
-	if refusal != nil && n.refute(wrong) != nil {
+	if refusal != nil && n.proveImpossible(wrong) != nil {
 		return nil, refusal
 	}
 	if refusal == nil {
@@ -508,55 +509,58 @@ func (n *narrowing) rules() (*layer, *NarrowError) {
 			return rules, nil
 		}
 		for _, c := range conflicts[:min(len(conflicts), 10)] {
-			if refusal = n.refute(c.inside.near(meets)...); refusal != nil {
+			if refusal = n.proveImpossible(c.inside.near(meets)...); refusal != nil {
 				return nil, refusal
 			}
 		}
 	}
 	begin := []point{anywhere, {level: KindCredential}, {level: KindConfiguration}}
-	for _, sub := range []func(point) []point{point.pathsOf, point.parts} {
+	for _, sub := range []func(point) []point{point.pathsOf, point.subpoints} {
 		points, ok := n.meets(begin, sub)
 		if !ok {
 			return nil, errTooLarge()
 		}
 		s := n.newSearch(points)
-		rules, refusal = s.spread()
+		rules, refusal = s.solve()
 		switch {
 		case rules != nil:
 			return rules, nil
 		case n.steps < 0:
 			return nil, errTooLarge()
-		case n.refute(s.reasons()...) != nil:
+		case n.proveImpossible(s.reasons()...) != nil:
 			return nil, refusal
 		}
 	}
 	return nil, refusal
 }
 
-// refute returns a refusal if no claim is right about some points and those with fewer names. There,
-// other rules make no difference.
-func (n *narrowing) refute(points ...point) *NarrowError {
+// proveImpossible returns a refusal if no claim is right about the given points and about all
+// points that have some of their names. It is enough to look at rules with these names, because no
+// other rule applies to these points. It returns nil if there is such a claim, or if there are no
+// steps left.
+func (n *narrowing) proveImpossible(points ...point) *NarrowError {
 	seen := make(map[point]bool)
-	var parts []point
+	var all []point
 	for _, p := range points {
-		for _, part := range p.parts() {
-			if !seen[part] {
-				seen[part] = true
-				parts = append(parts, part)
+		for _, sub := range p.subpoints() {
+			if !seen[sub] {
+				seen[sub] = true
+				all = append(all, sub)
 			}
 		}
 	}
-	_, refusal := n.newSearch(parts).spread()
+	_, refusal := n.newSearch(all).solve()
 	if n.steps < 0 {
 		return nil
 	}
 	return refusal
 }
 
-// check returns the first point about which the rules are wrong, of which each meet that can be a rule has
-// one, with the refusal for it. There is no refusal if there is no such point. A true that would be wrong
-// for one of the meets becomes a list of names.
-func (n *narrowing) check(rules *layer, meets []point) (wrong point, refusal *NarrowError) {
+// check tests the rules on each meet that is not the path of a rule. (On its own path a rule is
+// right.) It returns the first meet on which some answer would be wrong, with the refusal for it.
+// There is no refusal if it finds none. Where a grant is wrong only in being true, check turns it
+// into a list of names.
+func (n *narrowing) check(rules *ruleTable, meets []point) (wrong point, refusal *NarrowError) {
 	for _, p := range meets {
 		if p.isPath() {
 			continue
@@ -580,11 +584,11 @@ type search struct {
 	*narrowing
 	points  []point
 	want    []grant           // what the parts together grant on each point
-	rules   *layer            // those that are left
+	rules   *ruleTable        // those that are left
 	decider []point           // the path of the rule that decides each point, or the zero point
 	decided map[point][]int   // the reverse of it
 	inside  map[point][]point // the paths inside a scope
-	removed []removal         // in the order of time
+	removed []removal         // in the order of removal
 	reason  map[point]point   // for the path of a rule, where it was wrong
 	failed  []point           // each point that no rule was right about at some time
 }
@@ -596,11 +600,11 @@ type removal struct {
 	decided []int
 }
 
-// newSearch begins a search for rules that are right about some points. The points are in an order in
-// which the rules are added.
+// newSearch begins a search for rules that are right about the points. It adds the rules in the
+// order of the points.
 func (n *narrowing) newSearch(points []point) *search {
 	s := &search{
-		narrowing: n, points: points, want: make([]grant, len(points)), rules: newLayer(),
+		narrowing: n, points: points, want: make([]grant, len(points)), rules: newRuleTable(),
 		decider: make([]point, len(points)), decided: make(map[point][]int), inside: make(map[point][]point),
 		reason: make(map[point]point),
 	}
@@ -619,22 +623,23 @@ func (n *narrowing) newSearch(points []point) *search {
 	return s
 }
 
-// spread searches for a claim with more rules than the meets, where these do not make one.
+// solve returns rules that are right about all points of the search and that a claim has a place
+// for. If it finds none, it returns a refusal.
 //
-// Each meet is a rule at its own level and, with wildcards, at each deeper one. Then integration:NAME
-// need not have a grant where integration:NAME/credential:* has one. And at the level of
-// configurations an external ID can win over an ID, if only it has a rule of that level.
+// Where the meets alone do not make a claim, the points have more paths: each meet at its own level
+// and, with wildcards, at each deeper level. Then integration:NAME needs no grant where
+// integration:NAME/credential:* has one. And an external ID can win over an ID, if only the
+// external ID has a rule at the level of configurations.
 //
-// On its own path a rule always decides, so its grant must be what the parts together grant there.
-// So what remains is which of the rules to take. Begin with all of them. Where the rule that
-// decides a point is wrong there, it would be wrong with any fewer rules as well: so it is in no
-// claim, and is removed. What remains in the end is right, unless a point is left that no rule is
-// right about. Then there is no claim.
+// A rule always decides on its own path. So its grant must be what the parts together grant there,
+// and only the choice of rules is open. solve begins with a rule for every path. If a rule decides
+// a point and is wrong there, it is wrong with fewer rules too. So it is in no claim, and solve
+// removes it. If no rule is right about some point, there is no claim.
 //
-// A claim has no place for some rules beside others. There are two or three ways out of each such
-// conflict. Each way removes rules, and then those that are wrong without them. All combinations of
-// ways are tried, as long as there are steps.
-func (s *search) spread() (rules *layer, refusal *NarrowError) {
+// A claim has no place for some pairs of rules. Such a conflict can be ended in two or three ways.
+// Each way removes rules, and then those that are wrong without them. solve tries all combinations
+// of ways until the steps are used up.
+func (s *search) solve() (rules *ruleTable, refusal *NarrowError) {
 	var wrong []point
 	for i := range s.points {
 		if s.decide(i) != grantNone {
@@ -649,7 +654,7 @@ func (s *search) spread() (rules *layer, refusal *NarrowError) {
 
 // decide looks up which rule decides a point. It returns the permissions that act on the point and for
 // which the rule differs from the parts together. A rule that grants true may have to be a list, see
-// found.
+// result.
 func (s *search) decide(i int) (wrong grant) {
 	p := s.points[i]
 	path, ok := s.rules.decider(p, point{})
@@ -690,9 +695,9 @@ func (s *search) remove(paths []point) (ok bool) {
 	return true
 }
 
-// undo takes back all removals but the first ones.
-func (s *search) undo(first int) {
-	for ; len(s.removed) > first; s.removed = s.removed[:len(s.removed)-1] {
+// undo takes back all removals except the first n.
+func (s *search) undo(n int) {
+	for ; len(s.removed) > n; s.removed = s.removed[:len(s.removed)-1] {
 		r := s.removed[len(s.removed)-1]
 		s.rules.grants[r.path] = r.grant
 		for _, i := range slices.Backward(r.decided) {
@@ -703,13 +708,14 @@ func (s *search) undo(first int) {
 	}
 }
 
-// choose returns the rules that a claim needs and has a place for, given what else is removed, or says
-// why there is no claim. The conflicts are found if there are none left.
-func (s *search) choose(conflicts []conflict) (rules *layer, refusal *NarrowError) {
+// choose resolves the given conflicts, one after the other, and returns the rules of a claim. With
+// no conflicts given, it looks for those of the rules that are left, and returns these rules if it
+// finds none. If no combination of ways leads to a claim, it returns a refusal.
+func (s *search) choose(conflicts []conflict) (rules *ruleTable, refusal *NarrowError) {
 	if len(conflicts) == 0 {
-		rules = s.found()
-		if conflicts = s.conflicts(rules); len(conflicts) == 0 {
-			return rules, nil
+		found := s.result()
+		if conflicts = s.conflicts(found); len(conflicts) == 0 {
+			return found, nil
 		}
 		s.sort(conflicts)
 	}
@@ -748,8 +754,9 @@ func (s *search) sort(conflicts []conflict) {
 	slices.SortStableFunc(conflicts, func(c, d conflict) int { return count[c.scope] - count[d.scope] })
 }
 
-// found returns those of the rules that are needed.
-func (s *search) found() *layer {
+// result returns a copy of the rules that are left, without redundant ones. A grant true becomes a
+// list of names if the rule decides a point on which the parts together do not grant true.
+func (s *search) result() *ruleTable {
 	rules := s.rules.filtered(func(point) bool { return true })
 	for i, path := range s.decider {
 		if _, ok := rules.grants[path]; ok && s.want[i]&grantTrue == 0 {
@@ -760,8 +767,8 @@ func (s *search) found() *layer {
 	return rules
 }
 
-// ways returns which rules can be removed to end a conflict in a scope: all inside it, or its own, or the one
-// for integration:*, see conflicts.
+// ways returns the sets of rules whose removal ends a conflict in a scope: the rules inside it, the
+// rule of the scope itself, or the rule of integration:*, see conflicts.
 func (s *search) ways(scope point) (ways [][]point) {
 	_, hasRoot := s.rules.grants[anywhere]
 	isAnywhere := !scope.named.Has(IntegrationName)
@@ -788,7 +795,7 @@ func (s *search) reasons() (points []point) {
 		add(p)
 	}
 	for i := 0; i < len(points) && s.spend(1); i++ {
-		for _, path := range points[i].parts() {
+		for _, path := range points[i].subpoints() {
 			if p, ok := s.reason[path]; ok {
 				add(p)
 			}
@@ -806,7 +813,7 @@ func (s *search) refusal() *NarrowError {
 	return s.refuse(s.rules, p, s.grant(p)&s.acting(p))
 }
 
-// refusalIn returns the same for a conflict.
+// refusalIn returns the refusal for a conflict in a scope.
 func (s *search) refusalIn(scope point) *NarrowError {
 	refusal := s.refusal()
 	if refusal.Action == "" {
@@ -833,8 +840,8 @@ func (n *narrowing) grantFrom(path point) (g grant) {
 	return g
 }
 
-// acting returns the permissions that act on a point. Nobody knows what a permission acts on that is
-// still unknown, so grantTrue is among them.
+// acting returns the permissions that act on a point. It includes grantTrue, which stands for the
+// permissions of the future: they may act on any point.
 func (n *narrowing) acting(p point) grant {
 	g := actable(p.level)
 	if p == anywhere {
@@ -850,7 +857,7 @@ type conflict struct {
 }
 
 // conflicts returns the conflicts of rules. See encode, which has a second place for some.
-func (n *narrowing) conflicts(rules *layer) (list []conflict) {
+func (n *narrowing) conflicts(rules *ruleTable) (list []conflict) {
 	seen := make(map[point]bool)
 	_, hasRoot := rules.grants[anywhere]
 	for path := range rules.paths {
@@ -881,10 +888,10 @@ func (n *narrowing) hasTwoSpellings(credential point) bool {
 // prune removes rules that change no answer: those for which, wherever one of them decides, the
 // next rule grants the same. It is enough to test a rule against each less specific rule, on the
 // point with the names of both.
-func (n *narrowing) prune(rules *layer) {
+func (n *narrowing) prune(rules *ruleTable) {
 	paths := slices.Collect(rules.paths)
 	slices.SortStableFunc(paths, func(p, q point) int { return int(q.rank()) - int(p.rank()) })
-	all := newLayer()
+	all := newRuleTable()
 	for _, path := range paths {
 		all.add(path, grantNone)
 	}
@@ -914,7 +921,7 @@ func (n *narrowing) prune(rules *layer) {
 }
 
 // isRedundantAt reports whether a rule does not decide on a point, or the next one grants the same.
-func (l *layer) isRedundantAt(path, p point) bool {
+func (l *ruleTable) isRedundantAt(path, p point) bool {
 	if decider, _ := l.decider(p, point{}); decider != path {
 		return true
 	}
@@ -925,14 +932,14 @@ func (l *layer) isRedundantAt(path, p point) bool {
 // refuse returns the refusal for a point on which rules are wrong about some permissions. It returns nil
 // if no question can be asked whose answer would be wrong, because these permissions act on something
 // below the point.
-func (n *narrowing) refuse(rules *layer, p point, permissions grant) *NarrowError {
+func (n *narrowing) refuse(rules *ruleTable, p point, permissions grant) *NarrowError {
 	for number, name := range n.extras.all {
 		a, asked := acts(number), p
 		ofUser := p == anywhere && a.user
 		if !ofUser {
 			asked.level = max(p.level, a.level)
 		}
-		path, _ := rules.decider(asked, point{})
+		path, hasRule := rules.decider(asked, point{})
 		if permissions>>number&1 == 0 || (n.grant(asked)^rules.grants[path])>>number&1 == 0 {
 			continue
 		}
@@ -940,11 +947,14 @@ func (n *narrowing) refuse(rules *layer, p point, permissions grant) *NarrowErro
 		if !ofUser {
 			target = n.target(asked)
 		}
+		says := "a claim would have no rule for it"
+		if hasRule {
+			says = "the rule for " + n.text(path) + " decides otherwise"
+		}
 		return &NarrowError{
 			Action: name, Target: target, Allowed: n.grant(asked)>>number&1 != 0,
-			Problem: "the rule for " + n.text(path) + " says otherwise, " +
-				"and no rule can name an ID and an external ID of one thing",
-			Remedy: "use IDs in all of the policies, or external IDs in all of them",
+			Problem: says + ", and no rule can name both an ID and an external ID of one thing",
+			Remedy:  "use IDs in all of the policies, or external IDs in all of them",
 		}
 	}
 	return nil
@@ -957,8 +967,8 @@ func errTooLarge() *NarrowError {
 	}
 }
 
-// errNotAccepted returns the error for rules that are refused when they are written as a claim, or read from
-// it. There are none, as far as we know.
+// errNotAccepted returns the error for rules that are refused when they are written as a claim, or
+// read from it. No such rules are known.
 func errNotAccepted(err error) *NarrowError {
 	return &NarrowError{
 		Problem: "the claim that would say it is refused: " + strings.TrimPrefix(err.Error(), "permissions: "),
@@ -982,9 +992,6 @@ func (n *narrowing) scope(p point, level Kind) Scope {
 
 // text returns a path for people, as [Rule.String] does.
 func (n *narrowing) text(path point) string {
-	if path.level == 0 {
-		return "everything else"
-	}
 	var list []string
 	for level := KindIntegration; level <= path.level; level++ {
 		list = append(list, n.scope(path, level).quoted())
@@ -1023,7 +1030,7 @@ func (n *narrowing) otherIntegration() string {
 }
 
 // encode returns the claim with these rules, which have no conflicts.
-func (n *narrowing) encode(rules *layer) (claim string, refusal *NarrowError) {
+func (n *narrowing) encode(rules *ruleTable) (claim string, refusal *NarrowError) {
 	var list []pathGrant
 	var extras *vocabulary
 	if n.extras != nil {

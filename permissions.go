@@ -51,11 +51,11 @@ var tenPermissions = [...]struct {
 	{name: ActionKit, acts: actsOn{user: true, level: KindCredential}},
 }
 
-// actsOn is what an action acts on (SPEC 3.3).
+// actsOn says what an action acts on (SPEC 3.3). That depends on the target of the question.
 type actsOn struct {
-	user    bool // it can be asked of the user
-	level   Kind // asked of an integration or a credential above this level, it acts on something of this level in it
-	creates bool // and that is new
+	user    bool // the action can be asked of the user
+	level   Kind // of a less specific target (not the user), it acts on something of this level below it
+	creates bool // what it acts on there does not exist yet
 }
 
 // AllPermissions returns the ten permissions, in the order of SPEC 1.4. The slice is the
@@ -76,8 +76,9 @@ const (
 	grantNone grant = 0
 	grantAll  grant = 1<<64 - 1 // true: all bits, those of no permission among them
 
-	// grantTrue is a bit that only the grant true has. It tells true from an array of all
-	// permissions, which grants less to a reader that knows more of them.
+	// grantTrue is set in the grant true only. It distinguishes true from an array of all
+	// permissions. A later version may know more permissions. For that version true grants them,
+	// and the array does not.
 	grantTrue grant = 1 << 63
 )
 
@@ -121,7 +122,7 @@ func (v vocabulary) number(name Permission) (n int, ok bool) {
 	return 0, false
 }
 
-// acts returns what the action with a number acts on.
+// acts returns what an action acts on, given the number of its bit.
 func acts(n int) actsOn { return actsOnOf[n%len(actsOnOf)] }
 
 // actsOnOf is not modified.
@@ -289,9 +290,9 @@ func (s PermissionSet) String() string {
 // LogValue returns [PermissionSet.String].
 func (s PermissionSet) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalJSON returns true for the grant true, and otherwise an array of what [PermissionSet.All]
-// yields. An array of all permissions is not written as true, which would grant more to a reader that
-// knows more of them.
+// MarshalJSON returns true if the set is the grant true, and otherwise an array of what
+// [PermissionSet.All] yields. It never writes an array of all permissions as true: true would grant
+// more in a version that knows more permissions.
 func (s PermissionSet) MarshalJSON() ([]byte, error) {
 	if s.grant&grantTrue != 0 {
 		return []byte("true"), nil

@@ -55,9 +55,9 @@ func (p *Policy) ruleset() *ruleset {
 // isNone reports whether p is nil or zero.
 func (p *Policy) isNone() bool { return p == nil || p.rules == nil && p.parts == nil }
 
-// Vocabulary returns the permissions that can be asked for: the ten, and then those that
-// [WithPermissions] declared. An intersection has those of all its parts. The slice is the caller's to
-// keep. It answers no question, and calls no hook of [Policy.Observe].
+// Vocabulary returns the permissions that p knows: the ten, and then those that [WithPermissions]
+// declared. An intersection knows those that any of its parts knows. The slice is the caller's to
+// keep. Vocabulary calls no hook of [Policy.Observe].
 func (p *Policy) Vocabulary() []Permission { return append(AllPermissions(), p.vocabulary()...) }
 
 // Rules yields the rules of the claim, in the order of its text. A policy that is nil, zero or
@@ -65,7 +65,7 @@ func (p *Policy) Vocabulary() []Permission { return append(AllPermissions(), p.v
 func (p *Policy) Rules() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
 		for s, i := range p.nodes {
-			if s.nodes[i].rank != holderRank && !yield(Rule{s, i}) {
+			if s.nodes[i].rank != nestedMapRank && !yield(Rule{s, i}) {
 				return
 			}
 		}
@@ -77,7 +77,7 @@ func (p *Policy) Rules() iter.Seq[Rule] {
 func (p *Policy) NestedMaps() iter.Seq[NestedMap] {
 	return func(yield func(NestedMap) bool) {
 		for s, i := range p.nodes {
-			if s.nodes[i].rank == holderRank && !yield(NestedMap{s, i}) {
+			if s.nodes[i].rank == nestedMapRank && !yield(NestedMap{s, i}) {
 				return
 			}
 		}
@@ -297,8 +297,8 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return encode(sorted(rules, integrationLevel))
 }
 
-// UnmarshalJSON is [Parse] without options. It replaces what p was, hooks included. On an error it leaves p as it
-// was.
+// UnmarshalJSON is [Parse] without options. It replaces what p was, hooks included. On an error it
+// leaves p as it was.
 //
 // Beware: encoding/json matches the names of struct fields without regard to letter case, and
 // calls UnmarshalJSON again for a repeated member. Claims of package usertoken does neither.
@@ -310,7 +310,7 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// A pathGrant is a rule taken apart: its path, with the zero Scope after its end, and its grant.
+// A pathGrant is a rule as values: its path, with the zero Scope after its end, and its grant.
 type pathGrant struct {
 	path  [3]Scope // of an integration, a credential and a configuration
 	grant PermissionSet
@@ -388,13 +388,13 @@ func groups(rules []pathGrant, level int) iter.Seq[[]pathGrant] {
 // error is that of inexpressible.
 func encode(rules []pathGrant) ([]byte, error) {
 	e := encoder{claim: []byte{'{'}}
-	var anywhere []pathGrant // what is not in a named integration: it is written last, at the top level
+	var topLevel []pathGrant // what is not in a named integration: it is written last, at the top level
 	for group := range groups(rules, integrationLevel) {
 		first := &group[0]
 		scope := first.path[integrationLevel]
 		switch {
 		case scope.IsWildcard():
-			anywhere = e.anyIntegration(group)
+			topLevel = e.anyIntegration(group)
 		case first.path[credentialLevel] != Scope{}:
 			e.open(scope.String())
 			e.credentials(group)
@@ -405,7 +405,7 @@ func encode(rules []pathGrant) ([]byte, error) {
 			return nil, inexpressible(first)
 		}
 	}
-	e.credentials(anywhere)
+	e.credentials(topLevel)
 	e.close()
 	if e.err != nil {
 		return nil, e.err
@@ -506,8 +506,8 @@ func (e *encoder) open(scope string) {
 
 func (e *encoder) close() { e.claim = append(e.claim, '}') }
 
-// rule writes a rule. Only the grant true is written as true: an array of all permissions grants
-// less to a reader that knows more of them.
+// rule writes a rule. It writes true for the grant true only, and not for an array of all
+// permissions: true would grant more in a version that knows more permissions.
 func (e *encoder) rule(scope string, set PermissionSet) {
 	e.key(scope)
 	if set.grant&grantTrue != 0 {

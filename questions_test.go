@@ -99,7 +99,7 @@ func TestNULFromAQueryDoesNotMeanAbsent(t *testing.T) {
 		},
 		{
 			"NUL for an ID", permissions.ProxyAPI, slack.Credential(permissions.ID("\x00"), permissions.NoExternalID()),
-			invalidQuestion, `invalid question: credential ID "\x00" is not a UUID, which every ID is; ` + notAnIDRemedy,
+			invalidQuestion, `invalid question: credential ID "\x00" is not a UUID; ` + notAnIDRemedy,
 		},
 		{
 			"NUL for a reference", permissions.ProxyAPI, slack.Credential(permissions.Reference("\x00")), invalidQuestion,
@@ -205,7 +205,7 @@ func TestAnotherNameDoesNotEvadeADeniedUUID(t *testing.T) {
 		},
 		{
 			"its UUID without hyphens", permissions.ProxyAPI, slack.Credential(permissions.ID(hyphenless)), invalidQuestion,
-			`invalid question: credential ID "` + hyphenless + `" is not a UUID, which every ID is; ` + usualForm + meant(idA),
+			`invalid question: credential ID "` + hyphenless + `" is not a UUID; ` + usualForm + meant(idA),
 		},
 		{
 			"its UUID without hyphens as an external ID", permissions.ProxyAPI,
@@ -219,11 +219,11 @@ func TestAnotherNameDoesNotEvadeADeniedUUID(t *testing.T) {
 		},
 		{
 			"its UUID in braces", permissions.ProxyAPI, slack.Credential(permissions.ID("{" + idA + "}")), invalidQuestion,
-			`invalid question: credential ID "{` + idA + `}" is not a UUID, which every ID is; ` + usualForm + meant(idA),
+			`invalid question: credential ID "{` + idA + `}" is not a UUID; ` + usualForm + meant(idA),
 		},
 		{
 			"its UUID with a space", permissions.ProxyAPI, slack.Credential(permissions.ID(idA + " ")), invalidQuestion,
-			`invalid question: credential ID "` + idA + ` " is not a UUID, which every ID is; ` + notAnIDRemedy,
+			`invalid question: credential ID "` + idA + ` " is not a UUID; ` + notAnIDRemedy,
 		},
 		{
 			"its UUID in capitals", permissions.ProxyAPI, slack.Credential(permissions.ID(idUpper)),

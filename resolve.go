@@ -19,14 +19,16 @@ const (
 	// action cannot be asked of the user (SPEC 3.4). [Policy.Check] says what is wrong.
 	ReasonInvalidQuestion
 
-	// ReasonNoRule denies: no rule applies to the target (SPEC 4.6).
+	// ReasonNoRule denies: no rule applies to the target (SPEC 4.6), or a part of an intersection
+	// does not know the action (see [Intersect]).
 	ReasonNoRule
 
 	// ReasonNotGranted denies: the deciding rule does not grant the action (SPEC 4.6).
 	ReasonNotGranted
 
-	// ReasonUndetermined denies: some unknown identifier could turn the answer into a no (SPEC
-	// 4.7). [Decision.Unknown] names them. Look them up and give them to the target.
+	// ReasonUndetermined denies: the deciding rule grants the action, but a rule that denies would
+	// apply for some values of unknown identifiers (SPEC 4.7). [Decision.Unknown] has those that
+	// one such rule names. Look them up and give them to the target. There may be other such rules.
 	ReasonUndetermined
 
 	// ReasonGranted allows: the deciding rule grants the action (SPEC 4.6).
@@ -70,9 +72,9 @@ type Decision struct {
 	// the zero Rule.
 	Rule Rule
 
-	// Unknown has the unknown identifiers that one denying rule depends on, for
-	// [ReasonUndetermined]. Otherwise it is empty. An identifier of a level that the target does
-	// not have belongs to what the action acts on in the target (SPEC 4.3).
+	// Unknown has the unknown identifiers that one denying rule names, for [ReasonUndetermined].
+	// Otherwise it is empty. An identifier of a level that the target does not have belongs to what
+	// the action acts on in the target (SPEC 4.3).
 	Unknown Identifiers
 
 	// Part is the part of an intersection that all of this is from, counted from 1 in the order
@@ -102,6 +104,9 @@ func (d Decision) explain() string {
 	case ReasonNoRule:
 		return "no rule applies"
 	case ReasonUndetermined:
+		if d.Unknown.areSeveral() {
+			return "it depends on the " + d.Unknown.String() + ", which are unknown"
+		}
 		return "it depends on the " + d.Unknown.String() + ", which is unknown"
 	case ReasonNoClaim:
 		return "the token has no permissions claim"
@@ -180,7 +185,7 @@ func (p *Policy) allowed(action Permission, target *Target) bool {
 		return false
 	}
 	unchecked := target.known & textIdentifiers &^ s.nodes[rule].rank.identifiers()
-	return unchecked == 0 || target.isGood(unchecked)
+	return unchecked == 0 || target.hasValidNames(unchecked)
 }
 
 // Decide answers as [Policy.Allowed] does and says why. It allocates as little.
@@ -200,9 +205,9 @@ func (p *Policy) decide(action Permission, target *Target) (d Decision) {
 	return d
 }
 
-// Check answers as [Policy.Allowed] does, with an error for a no: a [*DeniedError], which matches
-// [ErrDenied], or for an invalid question a [*QuestionError], which matches [ErrQuestion]. For a
-// yes it returns nil and allocates as little as Allowed.
+// Check answers as [Policy.Allowed] does. It returns nil for a yes. For a no it returns a
+// [*DeniedError], which matches [ErrDenied]. For an invalid question it returns a [*QuestionError],
+// which matches [ErrQuestion]. For a yes it allocates as little as Allowed.
 func (p *Policy) Check(action Permission, target Target) error {
 	switch d := p.decide(action, &target); {
 	case d.Allowed:
@@ -229,10 +234,11 @@ func (p *Policy) vocabulary() vocabulary {
 // isInvalid reports whether a question is invalid (SPEC 3.4).
 func (p *Policy) isInvalid(action Permission, target *Target) bool {
 	n, ok := p.vocabulary().number(action)
-	return !ok || !target.accepts(acts(n)) || !target.isGood(allIdentifiers)
+	return !ok || !target.accepts(acts(n)) || !target.hasValidNames(allIdentifiers)
 }
 
-// questionError returns the error for an invalid question.
+// questionError returns the error for an invalid question. A question that names a permission and a
+// valid target is invalid only because the target is the user.
 func (p *Policy) questionError(action Permission, target Target) *QuestionError {
 	v := p.vocabulary()
 	if _, ok := v.number(action); !ok {
@@ -279,7 +285,7 @@ func (p *Policy) answer(action Permission, target *Target) Decision {
 	return p.ruleset().answer(action, target)
 }
 
-// answer answers a valid question by the rules of one claim.
+// answer answers a valid question by the rules of one claim. A nil ruleset is no policy.
 func (s *ruleset) answer(action Permission, target *Target) Decision {
 	if s == nil {
 		return Decision{Reason: ReasonNoPolicy}
@@ -305,7 +311,8 @@ func (s *ruleset) answer(action Permission, target *Target) Decision {
 	return Decision{Allowed: true, Reason: ReasonGranted, Rule: Rule{s, rule}}
 }
 
-// A question is a target as rules see it. It is small, and passed by value.
+// A question is a target together with the level and the identifiers that count for one action. It
+// is small, and passed by value.
 type question struct {
 	*Target
 	level   Kind
@@ -328,7 +335,7 @@ func (t *Target) ask(a actsOn) question {
 	return q
 }
 
-// has reports whether q has the identifier of n. n is not a wildcard.
+// has reports whether q has the very identifier that n names. n is not a wildcard.
 func (s *ruleset) has(q question, n *node) bool {
 	copy := *q.Target
 	return q.known&s.set(&copy, n) != 0 && copy == *q.Target
@@ -373,8 +380,8 @@ func (s *ruleset) intern(q question, copy *Target) question {
 	return q
 }
 
-// filled returns q with the identifiers that a rule names and q does not have, about a copy of its
-// target.
+// filled returns q with each identifier on the path of a rule set to what the rule names, even if q
+// has another value. The changed target is in copy, so that nothing is allocated.
 func (s *ruleset) filled(q question, copy *Target, rule uint32) question {
 	*copy = *q.Target
 	q.Target = copy
@@ -421,15 +428,17 @@ func (s *ruleset) decider(q question) uint32 {
 	return noNode
 }
 
-// denier returns a rule that would deny the action with number n if some of what is unknown in q
-// were what the rule names (SPEC 4.7), given the rule that decides. It returns noNode if there is
-// none: then the answer is the same for every value of the unknown identifiers.
+// denier looks for a rule that can turn a yes into a no (SPEC 4.7). The yes is that of the rule
+// decider for the action with number n. denier returns a rule that does not grant the action and
+// that would decide if the unknown identifiers of q were those that the rule names. It returns
+// noNode if there is none. Then the answer is yes for every value of the unknown identifiers.
 //
-// It is enough to look at single rules. If some combination of identifiers gives a no by a rule,
-// then so does the target with only those identifiers filled in that the rule names: fewer rules
-// apply to it, and that rule is among them.
+// It is enough to fill in the identifiers of one rule at a time. Suppose that rule R denies for
+// some values. With only the identifiers that R names filled in, R still applies, and no rule
+// applies that did not before. So R decides there too.
 func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
-	candidates := s.denying[n] & above(s.nodes[decider].rank) & applicable(q.level, q.known|q.unknown) &^ applicable(q.level, q.known)
+	candidates := s.denying[n] & moreSpecific(s.nodes[decider].rank) &
+		applicable(q.level, q.known|q.unknown) &^ applicable(q.level, q.known)
 	if candidates == 0 {
 		return noNode
 	}
@@ -437,12 +446,12 @@ func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
 	q = s.intern(q, &interned)
 	for ; candidates != 0; candidates = candidates.without(candidates.highest()) {
 		// Rules in one map follow each other, and share the path to it.
-		holder, leads := uint32(noNode), true
+		parent, leads := uint32(noNode), true
 		for _, m := range s.ofRank(candidates.highest()) {
 			rule := &s.nodes[m]
-			if rule.parent != holder {
-				holder = rule.parent
-				leads = s.matches(holder, q.Target, q.unknown)
+			if rule.parent != parent {
+				parent = rule.parent
+				leads = s.matches(parent, q.Target, q.unknown)
 			}
 			if leads && rule.grant>>n&1 == 0 && s.matches(m, q.Target, q.unknown) && s.decider(s.filled(q, &copy, m)) == m {
 				return m
@@ -477,9 +486,9 @@ func (p *Policy) visible(target *Target) bool {
 	case s.unrestricted:
 		return true
 	}
-	// If something is allowed at some depth by a rule, then so it is on the target of that depth
-	// that has, beside what is known, only what the rule names: fewer rules apply to it. So it
-	// is enough to try each rule that grants something, at each depth.
+	// Suppose that a rule allows something at some depth. Take the target of that depth that has
+	// only what is known and what the rule names. Fewer rules apply to it, so the same rule
+	// decides. So it is enough to try each rule that grants something, at each depth.
 	var interned, copy Target
 	q := s.intern(question{target, target.level, target.known, 0}, &interned)
 	free := allIdentifiers &^ identifiersTo(target.level)
@@ -499,8 +508,8 @@ func (p *Policy) visible(target *Target) bool {
 	return false
 }
 
-// actable returns the permissions that act on a target of exactly this level (SPEC 3.3), extras
-// included.
+// actable returns the permissions that act on the target itself if they are asked of a target of
+// this level, and not on something below it (SPEC 3.3). Extras are included.
 func actable(level Kind) (g grant) { return actableAt[level] }
 
 // actableAt is not modified.
@@ -574,7 +583,7 @@ func (a Asked) String() string {
 
 // Observe returns a policy that answers as p does, and calls a hook with each question and its
 // answer before it returns the answer. Invalid questions are among them. It is for those who must
-// record access. The hook captures what else belongs into the record, such as the subject.
+// record access. The hook captures what else belongs in the record, such as the subject.
 //
 // The hooks that p has already are kept and called first. A nil hook adds nothing. A hook must be
 // safe for use by as many goroutines as the policy is.

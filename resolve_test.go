@@ -503,7 +503,7 @@ func TestUnknownIdentifiers(t *testing.T) {
 			`{"integration:*":true,"credential:ext:acme":{"configuration:` + idB + `":false}}`, []question{
 				{
 					proxy, jira.Credential(byA).Configuration(teamA),
-					dependsOn + "credential external ID and configuration ID" + whichIs,
+					dependsOn + "credential external ID and configuration ID, which are unknown",
 				},
 				{proxy, jira.Credential(acme).Configuration(teamA), byConfigurationID},
 				{proxy, jira.Credential(byA).Configuration(byB), byCredentialExt},

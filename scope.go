@@ -37,8 +37,8 @@ func (k Kind) String() string {
 	return ""
 }
 
-// A pattern is what a scope says of its level: everything, an external ID, or an ID. The
-// patterns are ordered from the least to the most specific (SPEC 2.1, 2.2).
+// A pattern is what a scope says of its level: everything, an integration's name, an external ID,
+// or an ID. The patterns are ordered from the least to the most specific (SPEC 2.1, 2.2).
 type pattern uint8
 
 const (
@@ -206,27 +206,27 @@ func (s Scope) Compare(t Scope) int {
 	return cmp.Or(cmp.Compare(s.pattern, t.pattern), cmp.Compare(s.name, t.name))
 }
 
-// splitScope takes the text of a scope apart (SPEC 2.3). The name is empty for a wildcard, and is
-// not checked. The pattern is 0 if the kind is unknown.
+// splitScope splits the text of a scope (SPEC 2.3). The name is empty for a wildcard, and is not
+// checked. The pattern is 0 if the kind is unknown.
 func splitScope(s string) (p pattern, name string) {
-	var any, id pattern
+	var any, named pattern
 	switch {
 	case strings.HasPrefix(s, "credential:"):
-		any, id, name = anyCredential, credentialByID, s[len("credential:"):]
+		any, named, name = anyCredential, credentialByID, s[len("credential:"):]
 	case strings.HasPrefix(s, "configuration:"):
-		any, id, name = anyConfiguration, configurationByID, s[len("configuration:"):]
+		any, named, name = anyConfiguration, configurationByID, s[len("configuration:"):]
 	case strings.HasPrefix(s, "integration:"):
-		any, id, name = anyIntegration, integrationByName, s[len("integration:"):]
+		any, named, name = anyIntegration, integrationByName, s[len("integration:"):]
 	default:
 		return 0, ""
 	}
 	if name == "*" {
 		return any, ""
 	}
-	if id != integrationByName && strings.HasPrefix(name, extPrefix) {
-		return id - 1, name[len(extPrefix):] // the external ID of the same kind
+	if named != integrationByName && strings.HasPrefix(name, extPrefix) {
+		return named - 1, name[len(extPrefix):] // the external ID of the same kind
 	}
-	return id, name
+	return named, name
 }
 
 // scopeProblem says what is wrong with the text of a scope, and what was probably meant. It
@@ -240,9 +240,9 @@ func scopeProblem(s string) (problem, remedy string) {
 		return "", ""
 	}
 	if problem = nameProblem(p, name); problem != "" {
-		remedy = scopeRemedy(p, name)
+		return "is not a scope: its " + p.identifiers().String() + " " + problem, scopeRemedy(p, name)
 	}
-	return problem, remedy
+	return "", ""
 }
 
 func isScope(s string) bool {
@@ -283,7 +283,8 @@ func nearestKind(word string) string {
 	return ""
 }
 
-// scopeRemedy says what a name that is forbidden in a scope was probably meant to be.
+// scopeRemedy says what a name that is forbidden in a scope was probably meant to be. It returns ""
+// if that is not known.
 func scopeRemedy(p pattern, name string) string {
 	kind := p.kind().String()
 	trimmed := strings.TrimFunc(name, isWhiteSpace)
@@ -317,7 +318,7 @@ func scopeRemedy(p pattern, name string) string {
 	return ""
 }
 
-// usualUUID returns a UUID that is spelled in another way in the usual one (SPEC 2.5), or "".
+// usualUUID returns the usual spelling of a UUID that is written in another one (SPEC 2.5), or "".
 func usualUUID(s string) string {
 	s = strings.ToLower(s)
 	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "urn:uuid:"), "{"), "}")
@@ -342,7 +343,7 @@ func nameProblem(p pattern, name string) string {
 		if name == "" {
 			return "is empty"
 		}
-		return "is not a UUID, which every ID is"
+		return "is not a UUID"
 	}
 	if isPlainName(name) && (p.isExternal() || !beginsExt(name)) {
 		return ""
@@ -360,7 +361,7 @@ func nameProblem(p pattern, name string) string {
 		return "begins or ends with white space"
 	case p.isExternal():
 		if name == "*" {
-			return "is * for an external ID"
+			return "is *, which no external ID can be"
 		}
 	case strings.IndexByte(name, '*') >= 0:
 		return "holds a *"
@@ -371,7 +372,7 @@ func nameProblem(p pattern, name string) string {
 }
 
 // isPlainName reports whether a name is printable ASCII without a star and with no space at its
-// ends, as nearly all are. An external ID of that form is good, and so is a name that does not
+// ends, as nearly all are. An external ID of that form is valid, and so is a name that does not
 // begin with ext.
 func isPlainName(name string) bool {
 	work(len(name))
@@ -400,9 +401,9 @@ func beginsOrEndsWithSpace(name string) bool {
 
 func isWhiteSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
 
-// A uuid is an ID. Its words have the 16 bytes of a UUID in the order in which parse gets them: from the
-// lowest byte up, first has those with the numbers 0, 4, 1, 5, 2, 6, 3 and 7, and second has the others in
-// the same way.
+// A uuid is an ID. Its words have the 16 bytes of a UUID in the order in which parse gets them:
+// from the lowest byte up, first has those with the numbers 0, 4, 1, 5, 2, 6, 3 and 7, and second
+// has the others in the same way.
 type uuid struct{ first, second uint64 }
 
 const uuidLen = 36
@@ -439,9 +440,9 @@ func load32(s string) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
 
-// hexDigits returns the four bytes that eight hexadecimal digits spell, each as a number of 16 bits. The
-// first digit is in the lowest byte of text, and the first byte in the lowest number. If bad is not 0, some
-// byte of text is not a digit.
+// hexDigits returns the four bytes that eight hexadecimal digits spell, each as a number of 16
+// bits. The first digit is in the lowest byte of text, and the first byte in the lowest number. If
+// bad is not 0, some byte of text is not a digit.
 func hexDigits(text uint64) (numbers, bad uint64) {
 	const each = 0x0101010101010101
 	letters := text >> 6 & each                      // 1 for the bytes from @ to DEL, and for those above 0xbf

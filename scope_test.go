@@ -92,6 +92,11 @@ const (
 
 func meant(scope string) string { return "did you mean " + strconv.Quote(scope) + "?" }
 
+// its is the problem of a scope whose name, ID or external ID is wrong.
+func its(identifier, problem string) string {
+	return "is not a scope: its " + identifier + " " + problem
+}
+
 func noPatterns(kind string) string { return "there are no patterns but " + kind + ":*" }
 
 // notScopes are texts that are not scopes, with the problem and the remedy of the error.
@@ -119,55 +124,64 @@ var notScopes = []struct{ text, problem, remedy string }{
 	{"user:*", wrongKind, kindsAre},
 	{"*:*", wrongKind, kindsAre},
 	{":x", wrongKind, kindsAre},
-	{"integration:", "is empty", meant("integration:*")},
-	{"credential:", "is empty", meant("credential:*")},
-	{"configuration:", "is empty", meant("configuration:*")},
-	{"credential:ext:", "is empty", "the external ID itself follows credential:ext:"},
-	{"configuration:ext:", "is empty", "the external ID itself follows configuration:ext:"},
-	{"integration:ext", extMarks, "an integration has a name, and no external ID"},
-	{"integration:ext:slack", extMarks, "an integration has a name, and no external ID"},
-	{"integration:EXT:slack", extMarks, "an integration has a name, and no external ID"},
-	{"integration:slack ", spaceAtEnd, meant("integration:slack")},
-	{"integration:\u00a0slack", spaceAtEnd, meant("integration:slack")},
-	{"credential:ext:x\u3000", spaceAtEnd, meant("credential:ext:x")},
-	{"configuration:ext: Team A", spaceAtEnd, meant("configuration:ext:Team A")},
-	{"credential:ext: *", spaceAtEnd, noPatterns("credential")},
-	{"integration: ", spaceAtEnd, ""},
-	{"integration:sl\x00ack", controlInside, ""},
-	{"integration:slack\n", controlInside, meant("integration:slack")},
-	{"credential:ext:\u0085x", controlInside, meant("credential:ext:x")},
-	{"integration:x\x7f", controlInside, ""},
-	{"configuration:ext:a\tb", controlInside, ""},
-	{"integration:\xff", "is not valid UTF-8", ""},
-	{"credential:ext:\xed\xa0\x80", "is not valid UTF-8", ""},
-	{"integration:a\ufffd", "holds U+FFFD, the replacement character", ""},
-	{"configuration:ext:a\ufffd", "holds U+FFFD, the replacement character", ""},
-	{"integration:sla*", "holds a *", noPatterns("integration")},
-	{"integration:**", "holds a *", noPatterns("integration")},
-	{"integration:été*", "holds a *", noPatterns("integration")},
-	{"credential:ext:*", "is * for an external ID", noPatterns("credential")},
-	{"configuration:ext:*", "is * for an external ID", noPatterns("configuration")},
-	{"credential:acme", notUUID, meant("credential:ext:acme")},
-	{"credential: acme", notUUID, meant("credential:ext:acme")},
-	{"configuration:default", notUUID, meant("configuration:ext:default")},
-	{"credential:3fa*", notUUID, noPatterns("credential")},
-	{"credential: *", notUUID, noPatterns("credential")},
-	{"credential:EXT:*", notUUID, noPatterns("credential")},
-	{"credential:ext", notUUID, "the external ID itself follows credential:ext:"},
-	{"credential:Ext:x", notUUID, meant("credential:ext:x")},
-	{"credential:eXt: x", notUUID, meant("credential:ext:x")},
-	{"configuration:EXT:Team A", notUUID, meant("configuration:ext:Team A")},
-	{"configuration:EXT:", notUUID, "the external ID itself follows configuration:ext:"},
-	{"credential:\xff", notUUID, ""},
-	{"credential: " + idA, notUUID, usualForm + meant("credential:"+idA)},
-	{"credential:" + strings.ReplaceAll(idA, "-", ""), notUUID, usualForm + meant("credential:"+idA)},
-	{"credential:{" + idUpper + "}", notUUID, usualForm + meant("credential:"+idA)},
-	{"credential:urn:uuid:" + idA, notUUID, usualForm + meant("credential:"+idA)},
-	{"configuration:3fa85f645717-4562-b3fc-2c963f66afa6", notUUID, usualForm + meant("configuration:"+idA)},
-	{"credential:" + idA[:35], notUUID, meant("credential:ext:" + idA[:35])},
-	{"credential:" + idA + "a", notUUID, meant("credential:ext:" + idA + "a")},
+	{"integration:", its("integration", "is empty"), meant("integration:*")},
+	{"credential:", its("credential ID", "is empty"), meant("credential:*")},
+	{"configuration:", its("configuration ID", "is empty"), meant("configuration:*")},
+	{"credential:ext:", its("credential external ID", "is empty"), "the external ID itself follows credential:ext:"},
 	{
-		"credential:" + strings.Replace(idA, "a8", "g8", 1), notUUID,
+		"configuration:ext:", its("configuration external ID", "is empty"),
+		"the external ID itself follows configuration:ext:",
+	},
+	{"integration:ext", its("integration", extMarks), "an integration has a name, and no external ID"},
+	{"integration:ext:slack", its("integration", extMarks), "an integration has a name, and no external ID"},
+	{"integration:EXT:slack", its("integration", extMarks), "an integration has a name, and no external ID"},
+	{"integration:slack ", its("integration", spaceAtEnd), meant("integration:slack")},
+	{"integration:\u00a0slack", its("integration", spaceAtEnd), meant("integration:slack")},
+	{"credential:ext:x\u3000", its("credential external ID", spaceAtEnd), meant("credential:ext:x")},
+	{"configuration:ext: Team A", its("configuration external ID", spaceAtEnd), meant("configuration:ext:Team A")},
+	{"credential:ext: *", its("credential external ID", spaceAtEnd), noPatterns("credential")},
+	{"integration: ", its("integration", spaceAtEnd), ""},
+	{"integration:sl\x00ack", its("integration", controlInside), ""},
+	{"integration:slack\n", its("integration", controlInside), meant("integration:slack")},
+	{"credential:ext:\u0085x", its("credential external ID", controlInside), meant("credential:ext:x")},
+	{"integration:x\x7f", its("integration", controlInside), ""},
+	{"configuration:ext:a\tb", its("configuration external ID", controlInside), ""},
+	{"integration:\xff", its("integration", "is not valid UTF-8"), ""},
+	{"credential:ext:\xed\xa0\x80", its("credential external ID", "is not valid UTF-8"), ""},
+	{"integration:a\ufffd", its("integration", "holds U+FFFD, the replacement character"), ""},
+	{"configuration:ext:a\ufffd", its("configuration external ID", "holds U+FFFD, the replacement character"), ""},
+	{"integration:sla*", its("integration", "holds a *"), noPatterns("integration")},
+	{"integration:**", its("integration", "holds a *"), noPatterns("integration")},
+	{"integration:été*", its("integration", "holds a *"), noPatterns("integration")},
+	{"credential:ext:*", its("credential external ID", isStar), noPatterns("credential")},
+	{"configuration:ext:*", its("configuration external ID", isStar), noPatterns("configuration")},
+	{"credential:acme", its("credential ID", notUUID), meant("credential:ext:acme")},
+	{"credential: acme", its("credential ID", notUUID), meant("credential:ext:acme")},
+	{"configuration:default", its("configuration ID", notUUID), meant("configuration:ext:default")},
+	{"credential:3fa*", its("credential ID", notUUID), noPatterns("credential")},
+	{"credential: *", its("credential ID", notUUID), noPatterns("credential")},
+	{"credential:EXT:*", its("credential ID", notUUID), noPatterns("credential")},
+	{"credential:ext", its("credential ID", notUUID), "the external ID itself follows credential:ext:"},
+	{"credential:Ext:x", its("credential ID", notUUID), meant("credential:ext:x")},
+	{"credential:eXt: x", its("credential ID", notUUID), meant("credential:ext:x")},
+	{"configuration:EXT:Team A", its("configuration ID", notUUID), meant("configuration:ext:Team A")},
+	{"configuration:EXT:", its("configuration ID", notUUID), "the external ID itself follows configuration:ext:"},
+	{"credential:\xff", its("credential ID", notUUID), ""},
+	{"credential: " + idA, its("credential ID", notUUID), usualForm + meant("credential:"+idA)},
+	{
+		"credential:" + strings.ReplaceAll(idA, "-", ""), its("credential ID", notUUID),
+		usualForm + meant("credential:"+idA),
+	},
+	{"credential:{" + idUpper + "}", its("credential ID", notUUID), usualForm + meant("credential:"+idA)},
+	{"credential:urn:uuid:" + idA, its("credential ID", notUUID), usualForm + meant("credential:"+idA)},
+	{
+		"configuration:3fa85f645717-4562-b3fc-2c963f66afa6", its("configuration ID", notUUID),
+		usualForm + meant("configuration:"+idA),
+	},
+	{"credential:" + idA[:35], its("credential ID", notUUID), meant("credential:ext:" + idA[:35])},
+	{"credential:" + idA + "a", its("credential ID", notUUID), meant("credential:ext:" + idA + "a")},
+	{
+		"credential:" + strings.Replace(idA, "a8", "g8", 1), its("credential ID", notUUID),
 		meant("credential:ext:" + strings.Replace(idA, "a8", "g8", 1)),
 	},
 }
@@ -176,7 +190,8 @@ const (
 	extMarks      = "begins with ext, which marks an external ID"
 	spaceAtEnd    = "begins or ends with white space"
 	controlInside = "holds a control character"
-	notUUID       = "is not a UUID, which every ID is"
+	notUUID       = "is not a UUID"
+	isStar        = "is *, which no external ID can be"
 )
 
 var didYouMean = regexp.MustCompile(`did you mean ("(?:[^"\\]|\\.)*")\?`)

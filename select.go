@@ -36,15 +36,15 @@ func Filter[T any](p *Policy, action Permission, items iter.Seq[T], target func(
 //
 // It is for things whose own identifiers are each known or absent (SPEC 3.2).
 //
-// A Selection is a value that does not change. The zero Selection selects nothing. So does the one of
-// an invalid question, and the one of a nil or zero policy. To make one takes time that is near linear
-// in the rules of the policy, so make one for a query and not for each row.
+// A Selection is a value that does not change. The zero Selection selects nothing. So does the
+// selection of an invalid question, and that of a nil or zero policy. Making one takes time that is
+// near linear in the rules of the policy, so make one for a query and not for each row.
 type Selection struct {
-	kind   Kind   // of what is selected; 0 selects nothing
-	within Target // what that is in
-	named  *namedTexts
-	is     *formula
-	err    error // why nothing is selected, if the question is wrong
+	kind      Kind   // of what is selected; 0 selects nothing
+	within    Target // what that is in
+	named     *namedTexts
+	condition *formula // which rows are selected
+	err       error    // why nothing is selected, if Where must say that
 }
 
 // SelectIntegrations selects among all integrations those for which [Policy.Allowed] allows the
@@ -72,7 +72,7 @@ func (p *Policy) SelectConfigurations(action Permission, within Target) Selectio
 
 // VisibleIntegrations selects among all integrations those that are [Policy.Visible].
 //
-// To make one of an intersection, and the other selections of what is visible, can take time and
+// For an intersection, making this selection, or another one of what is visible, can take time and
 // space that grow with the product of the numbers of rules. If it would be too much, nothing is
 // selected, and [Selection.Where] returns an error.
 func (p *Policy) VisibleIntegrations() Selection { return p.shows(KindIntegration, User()) }
@@ -120,24 +120,26 @@ func (p *Policy) shows(kind Kind, within Target) Selection {
 	return c.selection(f)
 }
 
-// Has reports whether a target is selected. It agrees with [Policy.Allowed], or with [Policy.Visible],
-// for every target of the kind that is selected among and in what the selection was made for, if each
-// identifier of a level below that is known or absent. It is false for every other target.
+// Has reports whether t is selected. It returns false unless all of this is true: t is of the
+// selected kind, what t is in equals the target that the selection is within, and every identifier
+// of t below that target is known or absent. For such a t, Has agrees with [Policy.Allowed], or
+// with [Policy.Visible] for a selection of what is visible. The exception is a selection that would
+// take too long to make (see [Policy.VisibleIntegrations]): it selects nothing.
 //
-// Its time hardly grows with the policy, where that of Visible does.
+// The time that Has takes hardly grows with the policy. That of Visible does.
 func (s Selection) Has(t Target) bool {
 	if s.kind == 0 || t.level != s.kind || t.questionError() != nil {
 		return false
 	}
 	own := identifiersTo(s.kind) &^ identifiersTo(s.within.level)
-	if (t.known | t.absent).Has(own) && t.above(s.within.level) == s.within {
-		return s.is.holds(s.named.tupleOf(&t, own))
+	if (t.known | t.absent).Has(own) && t.container(s.within.level) == s.within {
+		return s.condition.holds(s.named.rowOf(&t, own))
 	}
 	return false
 }
 
-// above returns what t is in, at a level above its own.
-func (t *Target) above(level Kind) Target {
+// container returns the target of the given level that t is in.
+func (t *Target) container(level Kind) Target {
 	of := identifiersTo(level)
 	a := Target{level: level, known: t.known & of, absent: t.absent & of}
 	if level >= KindIntegration {
@@ -149,14 +151,16 @@ func (t *Target) above(level Kind) Target {
 	return a
 }
 
-// A namedTexts numbers the identifiers that rules name.
+// A namedTexts has the texts of the identifiers that rules name. The number of a text is its index
+// in the list of its pattern.
 type namedTexts struct {
-	texts [patterns][]string // for each pattern, sorted
-	cells map[*ruleset][]cell
+	texts [patterns][]string  // for each pattern, sorted
+	cells map[*ruleset][]cell // what each node names
 }
 
-// A cell is an identifier at some level: one more than its number, and in the lowest bit whether it is
-// an external ID. It is 0 for none.
+// A cell stands for an identifier that rules name, at a level that is known from its place. Bit 0
+// says whether it is an external ID. The other bits are its number in namedTexts plus one. 0 means
+// none.
 type cell uint32
 
 func newCell(number int, p pattern) cell {
@@ -170,7 +174,7 @@ func newCell(number int, p pattern) cell {
 // A tuple has a cell for each level below the user.
 type tuple [3]cell
 
-// pattern returns the pattern that the cell at a level is of. There must be one.
+// pattern returns the pattern of the cell at a level, which must not be 0.
 func (t *tuple) pattern(level int) pattern {
 	switch {
 	case level == 0:
@@ -191,20 +195,20 @@ func (t *tuple) shape() (shape Identifiers) {
 	return shape
 }
 
-// newNamedTexts numbers those of the identifiers that rules name, in the order of the texts.
-func newNamedTexts(rules []*ruleset, which Identifiers) *namedTexts {
+// newNamedTexts returns the texts of those of the wanted identifiers that the rules name.
+func newNamedTexts(rules []*ruleset, wanted Identifiers) *namedTexts {
 	type entry struct {
-		key  rowKey
+		key  nodeName
 		text string
 	}
 	named := &namedTexts{cells: make(map[*ruleset][]cell)}
 	entries := make([][]entry, len(rules))
 	for i, s := range rules {
-		seen := make(map[rowKey]bool)
+		seen := make(map[nodeName]bool)
 		for number := range uint32(s.size()) {
 			n := &s.nodes[number]
-			key := rowKey{n.pattern, n.id, n.name}
-			if n.pattern.identifiers()&which == 0 || seen[key] {
+			key := nodeName{n.pattern, n.id, n.name}
+			if n.pattern.identifiers()&wanted == 0 || seen[key] {
 				continue
 			}
 			seen[key] = true
@@ -219,7 +223,7 @@ func newNamedTexts(rules []*ruleset, which Identifiers) *namedTexts {
 		named.texts[p] = slices.Compact(list)
 	}
 	for i, s := range rules {
-		cells := make(map[rowKey]cell)
+		cells := make(map[nodeName]cell)
 		for _, e := range entries[i] {
 			number, _ := slices.BinarySearch(named.texts[e.key.pattern], e.text)
 			cells[e.key] = newCell(number, e.key.pattern)
@@ -227,15 +231,15 @@ func newNamedTexts(rules []*ruleset, which Identifiers) *namedTexts {
 		own := make([]cell, s.size())
 		for number := range own {
 			n := &s.nodes[number]
-			own[number] = cells[rowKey{n.pattern, n.id, n.name}]
+			own[number] = cells[nodeName{n.pattern, n.id, n.name}]
 		}
 		named.cells[s] = own
 	}
 	return named
 }
 
-// A rowKey is what a node of a claim names.
-type rowKey struct {
+// A nodeName is what a node names.
+type nodeName struct {
 	pattern pattern
 	id      uuid
 	name    uint32
@@ -259,8 +263,9 @@ func (r *row) has(t *tuple) bool {
 	return true
 }
 
-// tupleOf returns the row of a target. What no rule names has no cell.
-func (n *namedTexts) tupleOf(t *Target, own Identifiers) (r row) {
+// rowOf returns the row of t, with cells for those of the identifiers in own that are known. An
+// identifier that no rule names has no cell.
+func (n *namedTexts) rowOf(t *Target, own Identifiers) (r row) {
 	for p := anyIntegration; p < patterns; p++ {
 		which := p.identifiers()
 		if which&own == 0 {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A formula says of a row whether it is selected. Formulas do not change, and share parts.
+// A formula says whether a row is selected. Formulas do not change, and share parts.
 //
 // A formula is built by anyOf, allOf and literal, which keep it small: they leave out constants, and
 // join the literals of one shape.
@@ -102,22 +102,22 @@ func (f *formula) not() *formula {
 func anyOf(list ...*formula) *formula { return join(opAny, list) }
 func allOf(list ...*formula) *formula { return join(opAll, list) }
 
-// join returns the formula that any or all of the formulas hold.
+// join returns the disjunction of the formulas for opAny, and their conjunction for opAll.
 func join(op formulaOp, list []*formula) *formula {
-	neutral, dominant := none, every
+	identity, absorbing := none, every
 	if op == opAll {
-		neutral, dominant = every, none
+		identity, absorbing = every, none
 	}
 	var literals [allIdentifiers + 1][]*formula
 	var others []*formula
-	dominated := false
+	absorbed := false
 	var add func(list []*formula)
 	add = func(list []*formula) {
 		for _, f := range list {
 			switch {
-			case f.op == neutral.op:
-			case f.op == dominant.op:
-				dominated = true
+			case f.op == identity.op:
+			case f.op == absorbing.op:
+				absorbed = true
 			case f.op == op:
 				add(f.of)
 			case f.isLiteral():
@@ -134,20 +134,20 @@ func join(op formulaOp, list []*formula) *formula {
 			continue
 		}
 		switch f := joinLiterals(op, same); f.op {
-		case neutral.op:
-		case dominant.op:
-			dominated = true
+		case identity.op:
+		case absorbing.op:
+			absorbed = true
 		default:
 			all = append(all, f)
 		}
 	}
-	if dominated {
-		return dominant
+	if absorbed {
+		return absorbing
 	}
 	all = append(all, distinct(others)...)
 	switch len(all) {
 	case 0:
-		return neutral
+		return identity
 	case 1:
 		return all[0]
 	}
@@ -168,12 +168,12 @@ func distinct(list []*formula) []*formula {
 	})
 }
 
-// joinLiterals returns the literal, or the constant, that any or all of some literals of one shape hold.
+// joinLiterals is join for literals of one shape. It returns a literal or a constant.
 func joinLiterals(op formulaOp, list []*formula) *formula {
 	if len(list) == 1 {
 		return list[0]
 	}
-	listed := opIn // those of which all tuples count
+	listed := opIn // the literals whose tuples are united; the tuples of the others are intersected
 	if op == opAll {
 		listed = opNotIn
 	}
@@ -193,14 +193,14 @@ func joinLiterals(op formulaOp, list []*formula) *formula {
 	}
 	common := slices.MinFunc(others, func(a, b []tuple) int { return len(a) - len(b) })
 	for _, other := range others {
-		common = those(common, other, true)
+		common = filter(common, other, true)
 	}
-	return literal(opIn+opNotIn-listed, list[0].shape, those(common, tuples, false))
+	return literal(opIn+opNotIn-listed, list[0].shape, filter(common, tuples, false))
 }
 
-// those returns the tuples of a list that are, or are not, in another list. Both are sorted. It takes
-// time in proportion to the first.
-func those(list, other []tuple, present bool) (kept []tuple) {
+// filter returns the tuples of list that are in other, or without present those that are not. Both
+// lists are sorted. It makes a binary search in other for each tuple of list.
+func filter(list, other []tuple, present bool) (kept []tuple) {
 	work(len(list))
 	for _, t := range list {
 		if _, found := slices.BinarySearchFunc(other, t, compareTuples); found == present {
@@ -216,14 +216,16 @@ type premise struct {
 	more *premise
 }
 
-// under returns a formula that holds for the same rows as f among those where the premises hold, and
-// is no larger. In a conjunction, each literal is a premise of the other parts. In a disjunction, the
-// negation of each literal is.
-func (f *formula) under(given *premise) *formula {
+// simplify simplifies f for rows that satisfy the premises: for each such row the result holds if,
+// and only if, f holds. For other rows it may differ. The result is no larger than f.
+//
+// In a conjunction, each literal becomes a premise of the literals after it and of all other parts.
+// In a disjunction, its negation does: where the literal holds, the other parts do not matter.
+func (f *formula) simplify(given *premise) *formula {
 	if f.isLiteral() {
 		for p := given; p != nil && f.isLiteral(); p = p.more {
 			if p.shape == f.shape {
-				f = f.underOne(p.formula)
+				f = f.simplifyLiteral(p.formula)
 			}
 		}
 		return f
@@ -236,7 +238,7 @@ func (f *formula) under(given *premise) *formula {
 		if !g.isLiteral() {
 			continue
 		}
-		if g = g.under(given); g.isLiteral() {
+		if g = g.simplify(given); g.isLiteral() {
 			held := g
 			if f.op == opAny {
 				held = g.not()
@@ -247,25 +249,25 @@ func (f *formula) under(given *premise) *formula {
 	}
 	for _, g := range f.of {
 		if !g.isLiteral() {
-			list = append(list, g.under(given))
+			list = append(list, g.simplify(given))
 		}
 	}
 	return join(f.op, list)
 }
 
-// underOne is under for a literal and a premise of the same shape.
-func (f *formula) underOne(given *formula) *formula {
+// simplifyLiteral is simplify for a literal and a premise of the same shape.
+func (f *formula) simplifyLiteral(given *formula) *formula {
 	if given.op == opNotIn {
-		return literal(f.op, f.shape, those(f.tuples, given.tuples, false))
+		return literal(f.op, f.shape, filter(f.tuples, given.tuples, false))
 	}
-	common := those(f.tuples, given.tuples, true)
+	common := filter(f.tuples, given.tuples, true)
 	if len(common) == len(given.tuples) {
 		return constant(f.op == opIn)
 	}
 	return literal(f.op, f.shape, common)
 }
 
-// without returns the formula for rows that do not have the given identifiers.
+// without simplifies f for rows in which the given identifiers are absent.
 func (f *formula) without(absent Identifiers) *formula {
 	switch {
 	case f.isLiteral() && f.shape&absent != 0:

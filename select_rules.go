@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// A compiler turns the rules of a policy into a formula about rows: things of a kind in a target.
+// A compiler turns the rules of a policy into a formula about rows: the things of a kind that are
+// in a target.
 type compiler struct {
-	rules  []*ruleset
-	extras vocabulary
-	kind   Kind
-	within Target
-	row    Identifiers // those that a row has
-	named  *namedTexts
+	rules          []*ruleset
+	extras         vocabulary
+	kind           Kind
+	within         Target
+	rowIdentifiers Identifiers // those that a row has
+	named          *namedTexts
 }
 
 // compiler returns nil, and no error, for no policy.
@@ -21,10 +22,13 @@ func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 		return nil, e
 	}
 	if within.level >= kind {
+		remedy := "list the credentials of the user or of an integration"
+		if kind == KindConfiguration {
+			remedy = "list the configurations of the user, of an integration or of a credential"
+		}
 		return nil, &QuestionError{
-			Field: "target", Value: within.String(),
-			Problem: "has no " + kind.String() + " in it",
-			Remedy:  "list what is in a target that is less deep",
+			Field: "target", Remedy: remedy,
+			Problem: "is a " + within.level.String() + ", and no " + kind.String() + " is inside that",
 		}
 	}
 	rules := p.rulesets()
@@ -33,7 +37,7 @@ func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 	}
 	c := &compiler{
 		rules: rules, extras: p.vocabulary(), kind: kind, within: within.clone(),
-		row: identifiersTo(kind) &^ identifiersTo(within.level),
+		rowIdentifiers: identifiersTo(kind) &^ identifiersTo(within.level),
 	}
 	c.named = newNamedTexts(rules, allIdentifiers&^identifiersTo(within.level)|within.unknown())
 	return c, nil
@@ -44,13 +48,13 @@ func (c *compiler) selection(f *formula) Selection {
 	if c == nil {
 		return Selection{}
 	}
-	return Selection{kind: c.kind, within: c.within, named: c.named, is: f.under(nil)}
+	return Selection{kind: c.kind, within: c.within, named: c.named, condition: f.simplify(nil)}
 }
 
 // target returns a target that stands for all rows: the identifiers of a row are absent in it.
 func (c *compiler) target() Target {
 	t := c.within
-	t.level, t.absent = c.kind, t.absent|c.row
+	t.level, t.absent = c.kind, t.absent|c.rowIdentifiers
 	return t
 }
 
@@ -106,15 +110,15 @@ func (c *compiler) below(s *ruleset, level Kind) *decisions {
 	return c.decisions(s, question{&t, level, t.known, identifiersTo(level) &^ identifiersTo(c.kind)})
 }
 
-// maxFillings bounds what visibleInAll tries.
+// maxFillings bounds the combinations of values that are tried for one permission at one level.
 const maxFillings = 4096
 
-// visibleInAll returns the formula for the rows that are visible in an intersection: all parts allow
-// the same permission, on the row or on the same thing below it.
+// visibleInAll returns the formula for the rows that are visible in an intersection: all parts
+// allow the same permission, on the row or on the same thing below it.
 //
-// If at most one part names what is below the row, the parts can be taken one by one. Otherwise the
-// parts must agree on the thing, and it is enough to try combinations of what single rules of each part
-// name.
+// If at most one part names what is below the row, each part gets its own formula. Otherwise the
+// parts must agree on the thing. Then it is enough to try the combinations of what single rules of
+// each part name.
 func (c *compiler) visibleInAll() (*formula, error) {
 	var list []*formula
 	for level := c.kind; level <= KindConfiguration; level++ {
@@ -133,6 +137,8 @@ func (c *compiler) visibleInAll() (*formula, error) {
 	return anyOf(list...), nil
 }
 
+// visibleFor returns the formula for the rows on which, or on something of the given level inside,
+// all parts allow the permission.
 func (c *compiler) visibleFor(permission Permission, level Kind) (*formula, error) {
 	var all []*decisions
 	naming := 0
@@ -174,13 +180,14 @@ func (c *compiler) visibleFor(permission Permission, level Kind) (*formula, erro
 	return anyOf(list...), nil
 }
 
-// A filling has cells for the identifiers below a row, see row.
+// A filling gives values to unknown identifiers. It has the form of a row.
 type filling row
 
 // has reports whether a filling has all cells of u.
 func (v *filling) has(u *tuple) bool { return (*row)(v).has(u) }
 
-// combine returns the fillings, and each of them with each of the values that does not contradict it.
+// combine returns the fillings, and each of them joined with each value that does not contradict
+// it. If there are more than maxFillings, it stops and returns that many and one more.
 func combine(fillings []filling, values []tuple) []filling {
 	seen := make(map[filling]bool)
 	for _, v := range fillings {
@@ -207,16 +214,16 @@ func combine(fillings []filling, values []tuple) []filling {
 	return fillings
 }
 
-// Decisions are what the rules of one claim decide about a question that stands for all rows.
+// decisions is what the rules of one claim decide about a question that stands for all rows.
 type decisions struct {
 	*compiler
 	rules    *ruleset
 	q        question
-	interned Target // of the question
+	interned Target // what q points to
 
-	marks     func(grant) bool // which rules are looked for, by what they grant
-	otherwise bool             // whether no rule at all is looked for too
-	filled    *filling         // what the unknown identifiers are; nil if they can be anything
+	marks     func(grant) bool // reports whether a rule with this grant is marked
+	otherwise bool             // whether the formula also holds for rows to which no rule applies
+	filled    *filling         // the values of the unknown identifiers; nil to try those that rules name
 }
 
 func (c *compiler) decisions(s *ruleset, q question) *decisions {
@@ -225,25 +232,29 @@ func (c *compiler) decisions(s *ruleset, q question) *decisions {
 	return d
 }
 
-// A stage is what rules of one rank, or of several in a row, say about rows.
+// A stage holds the rules of one rank, or of consecutive ranks whose rules have the same shape.
+// Either marked or filledIn is set.
 type stage struct {
-	// Of rules that name nothing unknown: whether they are marked, by what they name of a row. They all
-	// have the same shape.
+	// For rules that name no unknown identifier, or only values of decisions.filled: whether a rule is
+	// marked, by the tuple that it names of a row. All these tuples have this shape.
 	shape  Identifiers
 	marked map[tuple]bool
 
-	// Of rules that name what is unknown: the rows for which one that is marked decides with it filled
-	// in, unless a rule of an earlier stage that names nothing unknown does.
+	// For rules that name unknown identifiers: the rows for which a marked one decides when these
+	// identifiers are filled in, unless a rule of an earlier stage that names none of them decides.
 	filledIn *formula
 }
 
-// formula returns the rows for which one of the marked rules decides, for some value of the unknown
-// identifiers. It is enough to look at those values that single rules name (SPEC 4.7). Then the rule
-// decides unless a row matches a more specific one that names the same values or fewer of them.
+// formula returns the formula for the rows that a marked rule decides, for at least one value of
+// the unknown identifiers, or for the values in d.filled. With otherwise it also holds for rows to
+// which no rule applies.
 //
-// The rules that name nothing unknown make a list, from the most specific rank down. A row is looked up
-// in it, and the first that matches decides. The formula is as long as the rules are, times a number
-// that does not depend on them.
+// It is enough to try the values that single rules name (SPEC 4.7). With the values of one rule
+// filled in, this rule decides a row unless the row matches a more specific rule that names the
+// same values or some of them.
+//
+// The rules that name no unknown identifier form a list, the most specific rank first. The first
+// rule that a row matches decides. The length of the formula is linear in the number of rules.
 func (d *decisions) formula() *formula {
 	s, free := d.rules, d.q.unknown
 	var stages []stage
@@ -252,7 +263,7 @@ func (d *decisions) formula() *formula {
 	for ranks := d.ranks(); ranks != 0 && !decided; ranks = ranks.without(ranks.highest()) {
 		r := ranks.highest()
 		if r.identifiers()&free == 0 || d.filled != nil {
-			shape := r.identifiers() & d.row
+			shape := r.identifiers() & d.rowIdentifiers
 			for m, names := range d.ofRank(r) {
 				if d.filled != nil && !d.filled.has(&names.unknown) {
 					continue
@@ -266,7 +277,7 @@ func (d *decisions) formula() *formula {
 				}
 				decided = decided || shape == 0
 			}
-		} else if f := d.filledIn(r, matched); f != none {
+		} else if f := d.decidedByRank(r, matched); f != none {
 			stages = append(stages, stage{filledIn: f})
 		}
 	}
@@ -295,9 +306,11 @@ type tupleSet struct {
 	list []tuple
 }
 
-// filledIn returns the stage of a rank whose rules name what is unknown. It notes what they match.
-func (d *decisions) filledIn(r rank, matched map[tuple]*tupleSet) *formula {
-	var list []named
+// decidedByRank returns the formula for the rows that a marked rule of rank r decides when the
+// unknown identifiers that it names are filled in. It excludes rows that a rule of a higher rank
+// matches with the same values. It adds what the rules of this rank match to matched.
+func (d *decisions) decidedByRank(r rank, matched map[tuple]*tupleSet) *formula {
+	var list []ruleTuples
 	wanted := make(map[tuple][]tuple) // rows of marked rules, by the values that are filled in
 	var order []tuple
 	for m, names := range d.ofRank(r) {
@@ -347,22 +360,22 @@ func (d *decisions) filledIn(r rank, matched map[tuple]*tupleSet) *formula {
 	return anyOf(parts...)
 }
 
-// A named is what a rule names of a row, and what of the unknown identifiers.
-type named struct{ row, unknown tuple }
+// A ruleTuples is what a rule names: of a row, and of the unknown identifiers.
+type ruleTuples struct{ row, unknown tuple }
 
-// ofRank yields the rules of a rank that may match.
-func (d *decisions) ofRank(r rank) iter.Seq2[uint32, named] {
+// ofRank yields the rules of a rank that may match a row, and what they name.
+func (d *decisions) ofRank(r rank) iter.Seq2[uint32, ruleTuples] {
 	s, cells := d.rules, d.named.cells[d.rules]
-	return func(yield func(uint32, named) bool) {
+	return func(yield func(uint32, ruleTuples) bool) {
 		for _, m := range s.ofRank(r) {
-			if !s.matches(m, d.q.Target, d.q.unknown|d.row) {
+			if !s.matches(m, d.q.Target, d.q.unknown|d.rowIdentifiers) {
 				continue
 			}
-			var names named
+			var names ruleTuples
 			for i := m; i != noNode; i = s.nodes[i].parent {
 				n := &s.nodes[i]
 				switch which := n.pattern.identifiers(); {
-				case which&d.row != 0:
+				case which&d.rowIdentifiers != 0:
 					names.row[n.pattern.kind()-KindIntegration] = cells[i]
 				case which&d.q.unknown != 0:
 					names.unknown[n.pattern.kind()-KindIntegration] = cells[i]
@@ -377,7 +390,7 @@ func (d *decisions) ofRank(r rank) iter.Seq2[uint32, named] {
 
 // ranks returns the ranks of the rules that may match.
 func (d *decisions) ranks() ranks {
-	return d.rules.ranks & applicable(d.q.level, d.q.known|d.q.unknown|d.row)
+	return d.rules.ranks & applicable(d.q.level, d.q.known|d.q.unknown|d.rowIdentifiers)
 }
 
 // namesUnknown reports whether a rule that may match names an unknown identifier.

@@ -12,12 +12,13 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// ErrSQL says that [Selection.Where] cannot say a selection in SQL: the dialect is unknown, a column is
-// missing or is not one, or the database does not take so many arguments. The error says what to do.
+// ErrSQL matches an error of [Selection.Where] that is not about the question: the dialect is
+// unknown, a column is missing or malformed, the database does not take so many arguments, or what
+// is visible in an intersection takes too long to compute. The error says what to do.
 var ErrSQL = errors.New("permissions: no SQL for the selection")
 
-var errTooManyCombinations = fmt.Errorf("%w: the parts of the intersection name too much of what is below the rows; "+
-	"ask Visible of each row, or intersect with a policy that names less", ErrSQL)
+var errTooManyCombinations = fmt.Errorf("%w: there are too many combinations of rules in the parts of the intersection; "+
+	"ask Visible of each row, or intersect with a policy that names fewer identifiers", ErrSQL)
 
 // A Dialect is the SQL of a database, and how a query there writes its arguments. The zero Dialect is
 // not one.
@@ -28,18 +29,19 @@ const (
 	// $1. The database must have the encoding UTF8, which is the default.
 	PostgreSQL Dialect = 1 + iota
 
-	// PostgreSQLQuestionMarks is PostgreSQL with ? for each argument. It is for what numbers arguments
-	// itself, such as squirrel, goqu and GORM.
+	// PostgreSQLQuestionMarks is PostgreSQL with ? for each argument. It is for query builders that
+	// number the placeholders themselves, such as squirrel, goqu and GORM.
 	PostgreSQLQuestionMarks
 
-	// MariaDB is for database/sql. Arguments are ?. It is for MariaDB 10.7 and later, and not for MySQL.
-	// Columns have the character set utf8mb4. With another one, a query with an argument that the column
-	// cannot hold is an error of the database.
+	// MariaDB is for database/sql. Arguments are ?. It is for MariaDB 10.7 and later, and not for
+	// MySQL. Columns must have the character set utf8mb4. With another one, the database returns an
+	// error for an argument that the column cannot hold.
 	MariaDB
 
-	// SQLite is for database/sql. Arguments are ?. It is for SQLite 3.38 and later, or an older one with
-	// its JSON functions. SQLite stores text that is not UTF-8: a row that has such an identifier can be
-	// selected where everything is allowed but what rules name.
+	// SQLite is for database/sql. Arguments are ?. It is for SQLite 3.38 and later, or an older one
+	// with its JSON functions. SQLite can store text that is not UTF-8. A row with such an
+	// identifier should not be selected, but it is if the policy allows everything except what its
+	// rules name.
 	SQLite
 )
 
@@ -53,12 +55,13 @@ type Columns struct {
 	ConfigurationExternalID Column
 }
 
-// A Column is a column of a query, or says that there is none. The zero Column says nothing, which is
-// an error where a column is needed.
+// A Column names a column of a query, or says that there is none. The zero Column does neither,
+// which is an error where [Selection.Where] needs the column.
 //
-// Its name is an SQL identifier as the query has it, such as external_id, c.external_id or
-// c."External ID". Its parts are letters, digits and underscores, or are quoted with the marks " or `.
-// The name becomes part of the text of the query. So it must never come from a request.
+// The name is written as in the query, such as external_id, c.external_id or c."External ID". A
+// part of it consists of ASCII letters, digits and underscores and does not begin with a digit, or
+// is quoted with " or `. A quoted part cannot hold a question mark. The name becomes part of the
+// text of the query. So it must never come from a request.
 //
 // NULL in a column is an absent identifier. A row whose integration is NULL is not selected.
 type Column struct {
@@ -82,8 +85,8 @@ func UUIDColumn(name string) Column { return Column{name, columnUUID} }
 // TextColumn is a column of a text type, such as text or varchar, with any text in it.
 //
 // A row whose text is not a valid identifier (SPEC 2.4, 2.5) is not selected. The condition tests
-// that for each row. An ID compares without regard to letter case, with the function lower. That takes
-// an index on the expression lower(id). MariaDB has none, so see [CheckedColumn].
+// that for each row. An ID compares in any letter case, by the function lower. To be fast, this
+// needs an index on the expression lower(id). MariaDB has no such indexes: see [CheckedColumn].
 func TextColumn(name string) Column { return Column{name, columnText} }
 
 // CheckedColumn is a column of a text type in which a CHECK allows only valid identifiers, and UUIDs
@@ -97,34 +100,41 @@ func CheckedColumn(name string) Column { return Column{name, columnChecked} }
 // for an identifier that rows have and that the query does not select. Join the table that has it.
 func NoColumn() Column { return Column{kind: columnNone} }
 
-// Where returns the selection as a condition of a WHERE clause, and the arguments of the query up to
-// the end of the condition. It is given those that the text of the query has before the condition:
+// Where returns the selection as a condition for a WHERE clause, and the arguments of the query.
+// Pass the arguments whose placeholders stand before the condition. The result args has these
+// first, and then the arguments of the condition:
 //
 //	where, args, err := policy.SelectCredentials(permissions.ProxyAPI, permissions.Integration("slack")).
 //		Where(permissions.PostgreSQL, columns, owner)
 //	...
 //	rows, err := pool.Query(ctx, `SELECT id, name FROM credentials WHERE owner = $1 AND `+where, args...)
 //
-// Arguments that follow the condition are appended to args, and the first of these is number
-// len(args)+1. Nothing from the policy and nothing from the target is part of the text: all of it is
-// arguments. They are strings, which is what every driver takes. The text depends on the policy.
+// Append the arguments that follow the condition to args. The first of these has the number
+// len(args)+1. Nothing from the policy and nothing from the target is part of the text: all of it
+// is arguments. They are strings, which every driver takes. The text depends on the policy.
 //
-// The rows are exactly those for which [Selection.Has] says yes. So the condition has everything that
-// the selection says: where the selection is within an integration or a credential, the row must be
-// in it. The condition is true or false for every row and never NULL, so that NOT gives all other rows,
-// those in other integrations included. It is in parentheses.
+// The condition selects a row if, and only if, the row is in the target T that the selection is
+// within, and [Selection.Has] is true for the target that is made of T and the identifiers of the
+// row. It is true or false for every row and never NULL, so that NOT gives all other rows, those in
+// other integrations included. It is in parentheses.
 //
 // Identifiers compare as SPEC 2.5 says, whatever the collation of a column: UUIDs without regard to
 // letter case, and names and external IDs by bytes. Where the condition lists what is allowed, it
-// can use an index on each column. The condition and its arguments are as long as the rules that the
-// selection depends on.
+// can use an index on each column. The condition and its arguments are as long as the rules that
+// the selection depends on.
 //
-// The needed columns are those of all levels below what the selection is within. Of what it is within,
-// an ID alone tells the credential. An external ID, and a credential of which nothing is known, need
-// the integration too. Other columns are used if they are given.
+// Where needs a column, or [NoColumn], for each identifier below T. Of T itself it needs these
+// columns, and uses others if they are given:
 //
-// The error matches [ErrSQL], or is that of an invalid question, which matches [ErrQuestion]. With an
-// error the condition is one that no row satisfies.
+//   - for an integration: the integration
+//   - for a credential with a known ID: the credential ID
+//   - for a credential of which only the external ID is known: that and the integration
+//   - for a credential of which neither is known: the integration
+//
+// NoColumn is an error for an identifier of T that is known.
+//
+// The error matches [ErrSQL], or is that of an invalid question, which matches [ErrQuestion]. With
+// an error the condition is one that no row satisfies.
 func (s Selection) Where(d Dialect, columns Columns, before ...any) (condition string, args []any, err error) {
 	w := &sqlWriter{dialect: d, args: slices.Clip(before)}
 	if err = s.err; err == nil {
@@ -237,7 +247,7 @@ func (w *sqlWriter) where(s *Selection) (string, error) {
 			}
 		}
 	}
-	f := s.is.without(absent)
+	f := s.condition.without(absent)
 	if f == none {
 		return sqlNone, nil
 	}
@@ -272,7 +282,7 @@ func (w *sqlWriter) where(s *Selection) (string, error) {
 	}
 }
 
-// placed writes that a row is in a target.
+// placed writes the conditions that a row is in a target.
 func (w *sqlWriter) placed(within *Target) (list []string, err error) {
 	if within.level < KindIntegration {
 		return nil, nil
@@ -284,8 +294,10 @@ func (w *sqlWriter) placed(within *Target) (list []string, err error) {
 		needed := p == integrationByName && !byID || p == credentialByID && byID || p == credentialByExternalID &&
 			byExternalID
 		switch {
-		case column.kind == columnMissing && needed, column.kind == columnNone && within.known.Has(which):
-			return nil, columnError(p, "is missing; the selection is within "+within.String())
+		case column.kind == columnMissing && needed:
+			return nil, columnError(p, "is missing, and the selection is within "+within.String()+"; name the column")
+		case column.kind == columnNone && within.known.Has(which):
+			return nil, columnError(p, "is NoColumn, but the selection is within "+within.String()+"; name the column")
 		case column.kind == columnMissing || column.kind == columnNone || which == 0:
 		case within.known.Has(which):
 			s, _ := within.Lookup(which)
@@ -319,8 +331,8 @@ func (w *sqlWriter) formulas(of []*formula) []string {
 	return list
 }
 
-// joined joins expressions that are in parentheses. It writes a balanced tree, because SQLite does not
-// take an expression that is nested deep.
+// joined joins expressions that are in parentheses. It writes many as a balanced tree, because
+// SQLite does not take an expression that is nested deep.
 func joined(list []string, operator string) string {
 	const most = 100
 	if len(list) == 1 {
@@ -334,16 +346,17 @@ func joined(list []string, operator string) string {
 }
 
 const (
-	maxGroups = 4
-	maxPrefix = 64 << 10
+	maxGroups = 4        // up to so many groups of tuples, each has a condition of its own
+	maxPrefix = 64 << 10 // how many bytes the first text of a group may take, repeated for each tuple
 )
 
-// tuples writes that a row has one of the tuples, which have one shape. If it can be in a positive
-// place, the database should find an index.
+// tuples writes that a row has one of the tuples, which have one shape. positive says that the
+// condition is not below a NOT, so that an index can serve it.
 //
-// Tuples of several cells are grouped by their first one. Each of a few groups has a condition of its
-// own. Many of them are compared as one text, with a separator that no valid identifier holds. That
-// would repeat the first text, so a long one has a condition of its own.
+// Tuples of several cells are grouped by their first cell. If there are few groups, each gets a
+// condition of its own. If there are many, the texts of a tuple are joined to one, with a separator
+// that no valid identifier holds, and these joined texts make one list. A joined text repeats the
+// first text for each tuple. So a group in which that is long keeps a condition of its own.
 func (w *sqlWriter) tuples(list []tuple, positive bool) string {
 	first := 0
 	for list[0][first] == 0 {
@@ -409,7 +422,7 @@ func (w *sqlWriter) texts(list []tuple, level int) []string {
 	return texts
 }
 
-// together writes that the cells of a row, as one text, are in a list.
+// together writes that the texts of a row, joined to one, are in a list of joined texts.
 func (w *sqlWriter) together(list []tuple, levels []int, positive bool) string {
 	var parts, exprs []string
 	for _, level := range levels {
@@ -447,11 +460,11 @@ func (w *sqlWriter) together(list []tuple, levels []int, positive bool) string {
 
 const separator = 0x1f // a control character, which SPEC 2.4 forbids
 
-// in writes that a column has one of some texts.
+// in writes that a column has one of the texts.
 func (w *sqlWriter) in(p pattern, list []string) string { return w.test(p, list, true) }
 
-// test writes that a column has one of some texts, in a way that is true or false. In a positive place
-// it can use an index.
+// test writes the condition that a column has one of the texts. It is never NULL. With positive,
+// the condition can use an index.
 func (w *sqlWriter) test(p pattern, list []string, positive bool) string {
 	column := w.columns[p]
 	parts := []string{column.name + " IS NOT NULL"}
@@ -471,7 +484,7 @@ func (w *sqlWriter) test(p pattern, list []string, positive bool) string {
 	return "(" + strings.Join(parts, " AND ") + ")"
 }
 
-// indexed writes a test of a column that is true wherever the exact one is, and uses the index.
+// indexed writes a condition that can use an index. It is true wherever the exact comparison is.
 func (w *sqlWriter) indexed(p pattern, list []string) string {
 	return w.member(w.indexedExpr(p), w.listType(p), list)
 }
@@ -483,7 +496,7 @@ func (w *sqlWriter) listType(p pattern) string {
 	return "text"
 }
 
-// indexedExpr returns the expression of a column that an index is on.
+// indexedExpr returns the expression of a column that an index can be on.
 func (w *sqlWriter) indexedExpr(p pattern) string {
 	column := w.columns[p]
 	switch {
@@ -495,7 +508,8 @@ func (w *sqlWriter) indexedExpr(p pattern) string {
 	return "lower(" + column.name + ")"
 }
 
-// exact returns an expression of a column that compares by bytes.
+// exact returns an expression for a column that compares by bytes, or as UUIDs for a column of type
+// uuid.
 func (w *sqlWriter) exact(p pattern) string {
 	column := w.columns[p]
 	lower := p.isID() && column.kind == columnText
@@ -506,7 +520,7 @@ func (w *sqlWriter) exact(p pattern) string {
 		return "CAST(" + w.asText(p) + " AS BINARY)"
 	case w.dialect == SQLite && lower:
 		return "lower(" + column.name + ")" // which has no collation
-	case w.dialect == SQLite: // with COLLATE BINARY in its place, SQLite does not use the index
+	case w.dialect == SQLite: // with COLLATE BINARY instead of || '', SQLite would not use the column's index
 		return "(" + column.name + " || '')"
 	}
 	return w.asText(p)
@@ -588,8 +602,9 @@ func arrayLiteral(list []string) string {
 	}))
 }
 
-// Characters for regular expressions and for GLOB: White_Space but for the control characters, and what
-// SPEC 2.4 forbids everywhere.
+// Characters for regular expressions and for GLOB. A '-' stands for the range between its neighbors.
+// sqlSpaces is White_Space without control characters, and sqlForbids what SPEC 2.4 forbids
+// everywhere.
 var (
 	sqlSpaces  = []rune{' ', 0xa0, 0x1680, 0x2000, '-', 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}
 	sqlForbids = []rune{0x01, '-', 0x1f, 0x7f, '-', 0x9f, 0xfffd}

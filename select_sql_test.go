@@ -245,31 +245,31 @@ func TestSelectionWhereErrors(t *testing.T) {
 		{
 			"within an integration without its column", configurations(slack), permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
-			`the column for the integration is missing; the selection is within integration "slack"`,
+			`the column for the integration is missing, and the selection is within integration "slack"`,
 		},
 		{
 			"within a credential without the column of its ID", configurations(slack.Credential(permissions.ID(idA))),
 			permissions.SQLite,
 			with(func(c *permissions.Columns) { c.CredentialID = none }), permissions.ErrSQL,
-			"the column for the credential ID is missing; the selection is within",
+			"the column for the credential ID is missing, and the selection is within",
 		},
 		{
 			"within a credential that has an ID, where no row has one",
 			configurations(slack.Credential(permissions.ID(idA))), permissions.SQLite,
 			with(func(c *permissions.Columns) { c.CredentialID = permissions.NoColumn() }), permissions.ErrSQL,
-			"the column for the credential ID is missing; the selection is within",
+			"the column for the credential ID is NoColumn, but the selection is within",
 		},
 		{
 			"within a credential by external ID without the integration",
 			configurations(slack.Credential(permissions.ExternalID("x"))), permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
-			"the column for the integration is missing; the selection is within",
+			"the column for the integration is missing, and the selection is within",
 		},
 		{
 			"within a credential of which nothing is known without the integration",
 			configurations(slack.Credential()), permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
-			"the column for the integration is missing; the selection is within",
+			"the column for the integration is missing, and the selection is within",
 		},
 		{"NoColumn for the integration", all, permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = permissions.NoColumn() }), permissions.ErrSQL,
@@ -303,11 +303,13 @@ func TestSelectionWhereErrors(t *testing.T) {
 		{"the zero Target", p.VisibleCredentials(permissions.Target{}), permissions.SQLite, checkedTexts,
 			permissions.ErrQuestion, "is the zero Target"},
 		{"credentials in a credential", p.VisibleCredentials(slack.Credential()), permissions.SQLite, checkedTexts,
-			permissions.ErrQuestion, "has no credential in it"},
+			permissions.ErrQuestion, "target is a credential, and no credential is inside that; " +
+				"list the credentials of the user or of an integration"},
 		{
 			"configurations in a configuration", p.SelectConfigurations(permissions.Workflows,
 				slack.Credential().Configuration()), permissions.SQLite, checkedTexts,
-			permissions.ErrQuestion, "has no configuration in it",
+			permissions.ErrQuestion, "target is a configuration, and no configuration is inside that; " +
+				"list the configurations of the user, of an integration or of a credential",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,9 +25,13 @@ import (
 type Target struct {
 	integration               name
 	credential, configuration object
-	level                     Kind // 0 if the target is invalid for its problem
-	known, absent             Identifiers
-	problem                   problem
+
+	level Kind // 0 if a constructor has refused the target, see problem
+
+	// Constructors do not check names and external IDs: questionError does. If level is 0, known is
+	// the identifier that is wrong, if one is, and integration.text is the text that was given for it.
+	known, absent Identifiers
+	problem       problem
 }
 
 // A name is a text with its hash.
@@ -91,8 +95,8 @@ var identifierNames = [...]struct {
 	{ConfigurationExternalID, "configuration external ID", "configuration.externalId"},
 }
 
-// Has reports whether the set contains every identifier of which.
-func (s Identifiers) Has(which Identifiers) bool { return s&which == which }
+// Has reports whether s contains every identifier in others.
+func (s Identifiers) Has(others Identifiers) bool { return s&others == others }
 
 // String returns the names of the identifiers for people, such as "credential external ID",
 // separated by "and".
@@ -105,6 +109,9 @@ func (s Identifiers) String() string {
 	}
 	return strings.Join(list, " and ")
 }
+
+// areSeveral reports whether there are two identifiers or more.
+func (s Identifiers) areSeveral() bool { return s&(s-1) != 0 }
 
 // codes returns the paths of the identifiers in the JSON of a target, such as
 // credential.externalId.
@@ -130,7 +137,7 @@ func identifiersOf(k Kind) Identifiers { return levelIdentifiers[k] }
 // identifiersTo returns the identifiers of a level and of those above it.
 func identifiersTo(k Kind) Identifiers { return identifiersUpTo[k] }
 
-// idOf returns the ID of a credential or a configuration.
+// idOf returns which identifier is the ID of a level: CredentialID, ConfigurationID, or none.
 func idOf(k Kind) Identifiers { return levelIdentifiers[k] & (CredentialID | ConfigurationID) }
 
 // levelIdentifiers and identifiersUpTo are not modified.
@@ -167,8 +174,9 @@ func (s State) String() string {
 // configuration. It is for [Target.Credential] and [Target.Configuration]. The zero Identifier
 // makes a target invalid.
 type Identifier struct {
-	// text is empty for an ID as bytes, which id is then, and for the zero Identifier. Otherwise id.first is the
-	// kind. So an Identifier has four words, which the compiler keeps in registers, and UUID allocates nothing.
+	// text is empty for an ID as bytes, which id is then, and for the zero Identifier. Otherwise
+	// id.first is the kind. So an Identifier has four words, which the compiler keeps in registers,
+	// and UUID allocates nothing.
 	text string
 	id   uuid
 }
@@ -259,10 +267,9 @@ func ExternalIDPtr(id *string) Identifier {
 	return ExternalID(*id)
 }
 
-// Reference is what a reference names (SPEC 3.5): the string by which the platform's SDK and its
-// request headers name a credential or a configuration. A UUID in its usual spelling is an ID.
-// Anything else is an external ID, without one leading ext: if it has that. The other
-// identifier is unknown.
+// Reference returns the identifier that a string stands for in the platform's SDK and its request
+// headers (SPEC 3.5). A UUID in its usual spelling is an ID. Anything else is an external ID, after
+// one leading ext: has been removed. The other identifier stays unknown.
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
 // beside them.
@@ -293,14 +300,15 @@ func Integration(name string) Target {
 // if ids says so, and otherwise unknown. So Credential() is some credential, and nobody can say
 // which.
 //
-// The result is invalid if t is invalid or not an integration, if ids has the zero Identifier or an ID
-// that is not a UUID, and if ids gives one identifier twice.
+// The result is invalid if t is invalid or is not an integration, if ids has the zero Identifier,
+// an ID that is not a UUID or an external ID that SPEC 2.4 forbids, or if ids gives one identifier
+// twice.
 func (t Target) Credential(ids ...Identifier) Target {
 	t.descend(KindCredential, ids)
 	return t
 }
 
-// Configuration is a configuration of the credential t. Otherwise it is as [Target.Credential].
+// Configuration is a configuration of the credential t. In all else it is like [Target.Credential].
 func (t Target) Configuration(ids ...Identifier) Target {
 	t.descend(KindConfiguration, ids)
 	return t
@@ -355,7 +363,8 @@ func (t *Target) descend(to Kind, ids []Identifier) {
 	}
 }
 
-// fail makes t invalid for a problem with an identifier.
+// fail makes t invalid for a problem. which is the identifier that is wrong, if one is, and text
+// what was given for it.
 func (t *Target) fail(p problem, which Identifiers, text string) {
 	*t = Target{problem: p, known: which, integration: name{text: text}}
 }
@@ -397,7 +406,12 @@ func (t *Target) questionError() *QuestionError {
 		case problemRepeated:
 			e.Problem, e.Remedy = "is given twice", "give each identifier once; a Reference is one of them"
 		case problemZeroIdentifier:
-			e.Problem, e.Remedy = "may be the zero Identifier", "leave out what is unknown"
+			level := KindCredential
+			if t.known == ConfigurationID {
+				level = KindConfiguration
+			}
+			e.Field, e.Problem = level.String(), "was given the zero Identifier"
+			e.Remedy = "use ID, ExternalID, NoID or NoExternalID, and leave out what is unknown"
 		case problemNotUUID:
 			e.Problem, e.Remedy = nameProblem(credentialByID, t.integration.text), "external IDs go to ExternalID, and references to Reference"
 			if respelled := usualUUID(t.integration.text); respelled != "" {
@@ -442,16 +456,17 @@ func (t *Target) name(which Identifiers) *name {
 	return &t.integration
 }
 
-// isGood reports whether those of the identifiers that are known are names and external IDs
+// hasValidNames reports whether those of the identifiers that are known are names and external IDs
 // that SPEC 2.4 allows.
-func (t *Target) isGood(which Identifiers) bool {
+func (t *Target) hasValidNames(which Identifiers) bool {
 	which &= t.known
-	return (which&IntegrationName == 0 || isGoodName(integrationByName, t.integration.text)) &&
-		(which&CredentialExternalID == 0 || isGoodName(credentialByExternalID, t.credential.externalID.text)) &&
-		(which&ConfigurationExternalID == 0 || isGoodName(configurationByExternalID, t.configuration.externalID.text))
+	return (which&IntegrationName == 0 || isValidName(integrationByName, t.integration.text)) &&
+		(which&CredentialExternalID == 0 || isValidName(credentialByExternalID, t.credential.externalID.text)) &&
+		(which&ConfigurationExternalID == 0 || isValidName(configurationByExternalID, t.configuration.externalID.text))
 }
 
-func isGoodName(p pattern, name string) bool {
+// isValidName reports whether SPEC 2.4 allows a name or external ID for the pattern.
+func isValidName(p pattern, name string) bool {
 	return isPlainName(name) && (p.isExternal() || !beginsExt(name)) || nameProblem(p, name) == ""
 }
 
@@ -470,7 +485,7 @@ func (t Target) Level() Kind {
 // identifier.
 func (t Target) Lookup(which Identifiers) (text string, state State) {
 	switch {
-	case t.questionError() != nil || which == 0 || which&(which-1) != 0:
+	case t.questionError() != nil || which == 0 || which.areSeveral():
 		return "", Unknown
 	case t.absent.Has(which):
 		return "", Absent
@@ -630,7 +645,7 @@ func (d *targetDecoder) wrong(field, problem string) bool {
 	return false
 }
 
-// object reads an object and has each member read.
+// object reads an object. For each member it calls the function, which reads the value.
 func (d *targetDecoder) object(field string, member func(name string) bool) bool {
 	if d.Space() != '{' {
 		return d.wrong(field, "is not a JSON object")

@@ -359,6 +359,8 @@ type invalidTarget struct {
 
 const (
 	asThePlatform   = "give it as the platform has it"
+	zeroGiven       = "was given the zero Identifier"
+	useIdentifiers  = "use ID, ExternalID, NoID or NoExternalID, and leave out what is unknown"
 	sayNoExternalID = "say NoExternalID() if it was looked up and does not exist, and leave it out if nobody has looked"
 	notAnIDRemedy   = "external IDs go to ExternalID, and references to Reference"
 	onAnIntegration = "call Credential on an Integration, once"
@@ -512,7 +514,7 @@ var invalidTargets = []invalidTarget{
 	},
 	{
 		"a star for an external ID", slack.Credential(permissions.ExternalID("*")), "credential external ID", "*",
-		"is * for an external ID", asThePlatform,
+		isStar, asThePlatform,
 	},
 	{
 		"a NUL for an external ID", slack.Credential(permissions.ExternalID("\x00")), "credential external ID",
@@ -541,13 +543,13 @@ var invalidTargets = []invalidTarget{
 
 	// The zero Identifier, and an identifier that is given twice.
 	{
-		"the zero Identifier", slack.Credential(permissions.Identifier{}), "credential ID", "",
-		"may be the zero Identifier", "leave out what is unknown",
+		"the zero Identifier", slack.Credential(permissions.Identifier{}), "credential", "",
+		zeroGiven, useIdentifiers,
 	},
 	{
 		"the zero Identifier for a configuration",
-		slack.Credential().Configuration(permissions.NoID(), permissions.Identifier{}), "configuration ID", "",
-		"may be the zero Identifier", "leave out what is unknown",
+		slack.Credential().Configuration(permissions.NoID(), permissions.Identifier{}), "configuration", "",
+		zeroGiven, useIdentifiers,
 	},
 	{
 		"an ID twice", slack.Credential(permissions.ID(idA), permissions.ID(idA)), "credential ID", idA,
@@ -917,7 +919,7 @@ func TestTargetUnmarshalJSONRefusesInvalidTargets(t *testing.T) {
 		},
 		{
 			"a star for an external ID", `{"integration":"slack","credential":{},"configuration":{"externalId":"*"}}`,
-			"configuration external ID", "is * for an external ID",
+			"configuration external ID", isStar,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

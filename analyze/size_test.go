@@ -170,7 +170,7 @@ func TestMeasureOfRandomClaims(t *testing.T) {
 		permissions.AllPermissions(),
 	}
 	for seed := range 400 {
-		next := uint32(seed*2654435761 + 1)
+		next := uint32(seed)*2654435761 + 1
 		pick := func(n int) int { next = next*1664525 + 1013904223; return int(next>>16) % n }
 		var b permissions.Builder
 		for range 1 + pick(5) {

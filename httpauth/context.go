@@ -7,19 +7,19 @@ import (
 	"github.com/connectperms/permissions/usertoken"
 )
 
-// An identity is what a context knows of the caller. It is not modified.
+// An identity is what a request's context says about the caller. It is not modified.
 type identity struct {
-	by     *Middleware       // answers errors; nil for none
-	token  string            // the token that by verified; "" if none
-	claims *usertoken.Claims // nil if there are none
+	middleware *Middleware       // the last one that the request came to; it answers errors; nil if none
+	token      string            // the token that the middleware has verified; "" if none
+	claims     *usertoken.Claims // nil if there are none
 
 	granted *permissions.Policy // the policy of the token, without ceilings and observers
-	refused *usertoken.Claims   // of a genuine token that was refused all the same, for the log
+	refused *usertoken.Claims   // for the log: the claims of a verified token that a check or a ceiling refused
 }
 
 // isFor reports whether id has the claims of a token that m verified, and the claims still hold.
 func (id *identity) isFor(m *Middleware, token string) bool {
-	return id.by == m && id.claims != nil && id.token == token && id.claims.Valid() == nil
+	return id.middleware == m && id.claims != nil && id.token == token && id.claims.Valid() == nil
 }
 
 type identityKey struct{}
@@ -42,7 +42,7 @@ func identityOf(ctx context.Context) *identity {
 //
 // A [Middleware] does not trust such claims: it verifies the token of its request.
 func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
-	return withIdentity(ctx, &identity{by: identityOf(ctx).by, claims: claims})
+	return withIdentity(ctx, &identity{middleware: identityOf(ctx).middleware, claims: claims})
 }
 
 // FromContext returns the claims in a context, and whether there are any. Without any, the claims are
@@ -68,7 +68,7 @@ func Claims(ctx context.Context) *usertoken.Claims {
 // [Middleware]. Where there are no claims, it returns a policy that denies everything. It is never
 // nil.
 //
-// To ask less than the token allows, for one question, intersect it. That keeps the observers:
+// To restrict one question further, intersect the policy with another one. The observers stay:
 //
 //	policy, err := permissions.Intersect(httpauth.Policy(ctx), readOnly)
 func Policy(ctx context.Context) *permissions.Policy {

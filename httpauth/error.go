@@ -22,7 +22,7 @@ const (
 // [CodeInvalidToken]. See [WithCheck].
 var ErrRevoked = errors.New("token revoked")
 
-// An Error is why a request goes no further, and how that is answered. It is an [http.Handler] too: see
+// An Error says why a request is refused, and with which response. It is an [http.Handler] too: see
 // [Error.ServeHTTP].
 type Error struct {
 	// Status is the status of the response. A status that is not from 400 to 599 counts as 500.
@@ -37,7 +37,8 @@ type Error struct {
 	Err error
 }
 
-// Error returns all of e in one line. A nil Error, which a function can return by mistake, has a text too.
+// Error returns all of e in one line. A nil Error, which a function can return by mistake, has a
+// text too.
 func (e *Error) Error() string {
 	if e == nil {
 		return "httpauth: a nil *Error"
@@ -84,7 +85,7 @@ func errorOf(err error) *Error {
 	if errors.As(err, &own) {
 		switch {
 		case own == nil:
-			return &Error{Status: http.StatusInternalServerError} // without err, which has no text
+			return &Error{Status: http.StatusInternalServerError} // a nil *Error has no cause to report
 		case own.status() != own.Status:
 			return &Error{Status: http.StatusInternalServerError, Err: own.Err}
 		}
@@ -103,8 +104,7 @@ func errorOf(err error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Err: err}
 }
 
-// WriteError answers a request that must go no further, as [Middleware.Require] does, with the error that
-// says why:
+// WriteError refuses a request with the response for an error, as [Middleware.Require] does:
 //
 //	if err := httpauth.Policy(r.Context()).Check(permissions.CredentialWrite, target); err != nil {
 //		httpauth.WriteError(w, r, err)
@@ -126,7 +126,7 @@ func errorOf(err error) *Error {
 //     service chose that, and otherwise 400
 //   - any other error, nil among them: 500
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	m := identityOf(r.Context()).by
+	m := identityOf(r.Context()).middleware
 	if m == nil {
 		m = new(Middleware)
 	}

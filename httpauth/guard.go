@@ -34,11 +34,13 @@ var ErrNotFound = errors.New("not found")
 //		}, disconnect)
 //
 // A denial is answered with 403 if the caller may see the object ([permissions.Policy.Visible]), and
-// otherwise with 404. An [ErrNotFound] of load is answered with 404 too. The two answers are the same to
-// the last byte, so nobody learns from them that something exists which they may not see. Only the log
-// tells them apart. A target that is invalid cannot be seen, so it is 404. Any other error of load is
-// answered as [WriteError] does. An action that the policy does not know, and a nil load or next, let
-// nobody pass, with 403 or 404.
+// with 404 otherwise. If load returns [ErrNotFound], the answer is 404 too. Both kinds of 404 have the
+// same headers and body, so a caller cannot learn that an object exists that the caller may not see.
+// Only the log tells them apart.
+//
+// An invalid target cannot be seen, so the answer is 404. Any other error of load is answered as
+// [WriteError] does. An action that the policy does not know is always denied, with 403 or 404 as
+// above. So is every request if load or next is nil, with 403.
 //
 // A report-only middleware lets a denied request pass. But it answers an error of load, because there is
 // no object for next then.
@@ -59,7 +61,7 @@ func Guard[T any](
 			m.answer(w, r, err)
 			return
 		}
-		if m.hasClaims(r) && m.stops(w, r, guard(r, action, target)) {
+		if m.mustAsk(r) && m.stops(w, r, guard(r, action, target)) {
 			return
 		}
 		next(w, r, object)
@@ -70,7 +72,7 @@ func guard(r *http.Request, action permissions.Permission, target permissions.Ta
 	policy := Policy(r.Context())
 	err := policy.Check(action, target)
 	if err != nil && !policy.Visible(target) {
-		return fmt.Errorf("%w that may be seen: %w", ErrNotFound, err)
+		return fmt.Errorf("%w: the caller may not see it: %w", ErrNotFound, err)
 	}
 	return err
 }

@@ -127,6 +127,17 @@ func TestGuardAnswersAlike(t *testing.T) {
 	require.Equal(t, answers[0], answers[2])
 }
 
+// Only the log says that the object exists.
+func TestGuardLogsWhyAnObjectIsNotFound(t *testing.T) {
+	var log logBook
+	h := httpauth.Guard(newAuth(log.option()), permissions.ProxyAPI, load,
+		func(http.ResponseWriter, *http.Request, *row) { t.Error("the request was let through") })
+	requireProblem(t, serve(h, get(t, hidden, bensID)), 404, "")
+	line := log.only(t)
+	require.Contains(t, line["error"], "not found: the caller may not see it: permissions: \"proxy-api\" on ")
+	require.Equal(t, "not_granted", line["reason"])
+}
+
 // A handler that asks for itself gets the same with ErrNotFound.
 func TestErrNotFoundInAHandler(t *testing.T) {
 	auth := newAuth()

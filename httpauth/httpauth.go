@@ -64,7 +64,7 @@ type TargetFunc func(*http.Request) (permissions.Target, error)
 func (m *Middleware) Require(action permissions.Permission, target TargetFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if m.hasClaims(r) && m.stops(w, r, m.require(r, action, target)) {
+			if m.mustAsk(r) && m.stops(w, r, m.require(r, action, target)) {
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -84,8 +84,8 @@ func (m *Middleware) require(r *http.Request, action permissions.Permission, tar
 	return Policy(r.Context()).Check(action, t)
 }
 
-// observeInvalid has the observers see a question that could not be asked, because its target could not
-// be made. It is an invalid one, so they see an invalid target.
+// observeInvalid shows the observers a question that could not be asked, because its target could not
+// be made. The question is invalid, so they see an invalid target.
 func observeInvalid(r *http.Request, action permissions.Permission, target permissions.Target, err error) {
 	if !errors.Is(err, permissions.ErrQuestion) {
 		return
@@ -104,9 +104,10 @@ func misused(where, what string) error {
 	}
 }
 
-// hasClaims reports whether a request that authenticate has let pass has claims. It always has, except in
-// a report-only middleware, which then has no policy to ask.
-func (m *Middleware) hasClaims(r *http.Request) bool {
+// mustAsk reports whether m must put its question to the policy of a request that authenticate let
+// pass. Only a report-only middleware lets a request pass without claims. Then there is no policy
+// to ask.
+func (m *Middleware) mustAsk(r *http.Request) bool {
 	_, ok := FromContext(r.Context())
 	return ok || !m.reportOnly
 }
@@ -134,7 +135,7 @@ func (m *Middleware) authenticate(r *http.Request) (*http.Request, error) {
 	if known && len(m.ceilings) == 0 {
 		return r, nil
 	}
-	r = r.WithContext(withIdentity(r.Context(), &identity{by: m}))
+	r = r.WithContext(withIdentity(r.Context(), &identity{middleware: m}))
 	if known { // the ceiling of another request with the same context can differ
 		claims := *id.claims
 		claims.Policy = id.granted
@@ -182,7 +183,7 @@ func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Clai
 	if err != nil {
 		return m.refuse(r, claims), err
 	}
-	ctx := withIdentity(r.Context(), &identity{by: m, token: token, claims: claims, granted: granted})
+	ctx := withIdentity(r.Context(), &identity{middleware: m, token: token, claims: claims, granted: granted})
 	for _, observe := range m.observers {
 		policy = policy.Observe(func(o permissions.Observation) { observe(ctx, o) })
 	}
@@ -192,7 +193,7 @@ func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Clai
 
 // refuse returns a request without claims. Its log line names the subject of a genuine token.
 func (m *Middleware) refuse(r *http.Request, claims *usertoken.Claims) *http.Request {
-	return r.WithContext(withIdentity(r.Context(), &identity{by: m, refused: claims}))
+	return r.WithContext(withIdentity(r.Context(), &identity{middleware: m, refused: claims}))
 }
 
 // check calls the service's checks.

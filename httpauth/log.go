@@ -57,7 +57,8 @@ func (m *Middleware) log(r *http.Request, e *Error, message string) {
 	m.logger.LogAttrs(r.Context(), level, message, attrs...)
 }
 
-// deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings.
+// deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings, or no
+// verified token.
 func (m *Middleware) deniedBy(r *http.Request, denied *permissions.DeniedError) string {
 	granted := identityOf(r.Context()).granted
 	switch {

@@ -81,8 +81,8 @@ func TestEveryRefusalIsOneLine(t *testing.T) {
 		{"undetermined", finance, nil, "undetermined", "ann", "WARN",
 			map[string]any{"unknown": []any{"credential.externalId"}}},
 		{"invalid question", everything, with(httpauth.CredentialHeader, "7,8"), "invalid_question", "ann", "WARN",
-			map[string]any{"status": 400., "error": `permissions: invalid question: credential "7,8" may be a list: ` +
-				`there is a comma in the header "X-Paragon-Credential"`}},
+			map[string]any{"status": 400., "error": `permissions: invalid question: credential "7,8" has a comma in the ` +
+				`header "X-Paragon-Credential", which makes a list of it; send one value`}},
 		{"no token", everything, func(r *http.Request) { r.Header.Del("Authorization") }, "no_token", nil, "WARN",
 			map[string]any{"status": 401., "error": "no bearer token"}},
 		{"two tokens", everything, func(r *http.Request) { r.Header.Add("Authorization", "Bearer x") },

@@ -34,7 +34,7 @@ type options struct {
 // WithErrorHandler sets the function that writes the response to each refused request. The headers
 // WWW-Authenticate and Retry-After are set by then, and the function may change them. It writes e.Status
 // and what the caller may know. Do not write e.Err, which names the rule that denied. Choose the answer
-// by e.Status alone, so that the two answers with 404 stay the same (see [Guard]). For an error that it
+// by e.Status alone, so that both kinds of 404 stay the same (see [Guard]). For an error that it
 // does not want to change, the function calls [Error.ServeHTTP]. With nil, this package writes the
 // response.
 //
@@ -46,8 +46,8 @@ func WithErrorHandler(write func(w http.ResponseWriter, r *http.Request, e *Erro
 	return option(func(o *options) { o.onError = write })
 }
 
-// WithLogger has each refusal logged in one line: at the level ERROR for a status from 500 on, and at
-// WARN otherwise. The message is "request refused", or "request would be refused" where a report-only
+// WithLogger logs each refusal in one line: at the level ERROR for a status from 500 on, and at WARN
+// otherwise. The message is "request refused", or "request would be refused" where a report-only
 // middleware let it pass. Nothing else is logged, and with nil nothing at all. The attributes are
 //
 //	status       of the answer
@@ -77,9 +77,10 @@ func WithLogger(logger *slog.Logger) Option {
 	return option(func(o *options) { o.logger = logger })
 }
 
-// WithObserver has a function called with every question that is asked of the policy of a request, and
-// its answer: see [permissions.Policy.Observe]. The context is that of the request. It has the claims
-// ([FromContext]), and what was put into it before this middleware. A nil function is ignored.
+// WithObserver sets a function that is called with every question that is asked of the policy of a
+// request, and its answer: see [permissions.Policy.Observe]. The context is that of the request. It
+// has the claims ([FromContext]), and what was put into it before this middleware. A nil function
+// is ignored.
 //
 // Where [Sources] cannot make a target, the function sees an invalid question with an invalid target.
 // What was wrong is in the log. A request whose token is refused asks no question: see
@@ -92,10 +93,11 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 	})
 }
 
-// WithVerificationObserver has a function called each time that a token was verified or refused, such as
-// to keep metrics. It gets how long that took, with the look-up of keys, the checks and the ceilings, and
-// the error: nil, or what the answer is made from. [ErrNoToken] is among the errors. If there is no
-// error, the context has the claims ([FromContext]). A nil function is ignored.
+// WithVerificationObserver sets a function that is called each time that a token was verified or
+// refused, such as to keep metrics. It gets how long that took, with the look-up of keys, the
+// checks and the ceilings, and the error: nil, or what the answer is made from. [ErrNoToken] is
+// among the errors. If there is no error, the context has the claims ([FromContext]). A nil
+// function is ignored.
 func WithVerificationObserver(observe func(ctx context.Context, took time.Duration, err error)) Option {
 	return option(func(o *options) {
 		if observe != nil {
@@ -140,8 +142,8 @@ func WithCeiling(ceiling *permissions.Policy) Option {
 // WithCeilingFunc is [WithCeiling] with a policy for each request, such as for the role that the subject
 // has in the service. The function is called by each [Middleware.Wrap], [Middleware.Require] and [Guard]
 // that a request goes through, also where the token is not verified again. For no ceiling it returns
-// [permissions.Unrestricted]. An error lets the request go no further, and is answered as
-// [WriteError] does, with 500 unless it says something else. A nil function is such an error.
+// [permissions.Unrestricted]. An error refuses the request as [WriteError] does, with 500 unless it
+// says something else. A nil function is such an error.
 //
 // The claims are those of the token. The context of the request does not have them yet.
 func WithCeilingFunc(ceiling func(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error)) Option {
@@ -153,9 +155,9 @@ func WithCeilingFunc(ceiling func(r *http.Request, claims *usertoken.Claims) (*p
 	return option(func(o *options) { o.ceilings = append(o.ceilings, ceiling) })
 }
 
-// WithTokenFrom has a function take the token from a request, in place of the Authorization header. It is
-// for a cookie, or for the subprotocol of a websocket. To accept the header too, the function calls
-// [BearerToken].
+// WithTokenFrom sets a function that takes the token from a request, in place of the Authorization
+// header. It is for a cookie, or for the subprotocol of a websocket. To accept the header too, the
+// function calls [BearerToken].
 //
 // It returns [ErrNoToken] if there is no token. No token, and an empty one, are answered with 401. It
 // returns [ErrAuthorization] if there are several, which is answered with 400. Any other error is
@@ -171,9 +173,9 @@ func WithTokenFrom(token func(*http.Request) (string, error)) Option {
 	return option(func(o *options) { o.tokenFrom = token })
 }
 
-// ReportOnly has a middleware decide and report, and let every request pass. It is for the time in which
-// this package replaces a check written by hand: the old check still decides, and the log tells where
-// the two differ.
+// ReportOnly makes a middleware report its decisions and let every request pass. It is for the time
+// in which this package replaces a check written by hand: the old check still decides, and the log
+// tells where the two differ.
 //
 // A request that would be refused is logged ([WithLogger]) with the attribute report_only, and the
 // observers see the question. Then the request passes. Without a logger and observers, nothing is

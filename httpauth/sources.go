@@ -73,7 +73,9 @@ func (s Sources) Target(r *http.Request) (permissions.Target, error) {
 		return none, err
 	}
 	if !ok {
-		return none, &permissions.QuestionError{Field: "integration", Problem: "is missing in the request"}
+		return none, &permissions.QuestionError{
+			Field: "integration", Problem: "is missing in the request", Remedy: "send its name",
+		}
 	}
 	target := permissions.Integration(name)
 	if s.Credential != nil || s.Configuration != nil {
@@ -109,7 +111,7 @@ func (s Source) read(r *http.Request, field string) (ref string, ok bool, err er
 	}
 	ref, ok, err = s(r)
 	if err == nil && ok && ref == "" {
-		err = &permissions.QuestionError{Problem: "is empty"}
+		err = &permissions.QuestionError{Problem: "is empty", Remedy: "give a name or a reference"}
 	}
 	var problem *permissions.QuestionError
 	if errors.As(err, &problem) && problem.Field == "" {
@@ -120,14 +122,14 @@ func (s Source) read(r *http.Request, field string) (ref string, ok bool, err er
 	return ref, ok, err
 }
 
-// Path is the path value with a name ([http.Request.PathValue]): of a wildcard in the pattern of an
-// [http.ServeMux], and of other routers that set path values. A request that does not have it is wrong,
-// and is answered with 400.
+// Path takes the path value of the given name ([http.Request.PathValue]): of a wildcard in the
+// pattern of an [http.ServeMux], and of other routers that set path values. A request that does not
+// have it is wrong, and is answered with 400.
 //
-// So is a value that holds an escape, such as %38. Some routers leave escapes in a path that is spelled
-// unusually. Then the policy would be asked about another name than the one that is meant, and a rule
-// that denies the right one would not match. For names that do hold such text, write a [Source] that
-// takes the value as your router has it, and look up the object by the same value.
+// So is a value that holds an escape, such as %38. Some routers leave escapes in a path that is
+// spelled unusually. Then the policy would be asked about another name than the one that is meant,
+// and a rule that denies the right one would not match. For names that do hold such text, write a
+// [Source] that takes the value as your router has it, and look up the object by the same value.
 func Path(name string) Source {
 	return func(r *http.Request) (string, bool, error) {
 		value := r.PathValue(name)
@@ -135,11 +137,13 @@ func Path(name string) Source {
 		case value == "":
 			return "", false, &permissions.QuestionError{
 				Problem: fmt.Sprintf("is missing: there is no path value %q", name),
+				Remedy:  fmt.Sprintf("the pattern of the route needs the wildcard {%s}", name),
 			}
 		case hasEscape(value):
 			return "", false, &permissions.QuestionError{
 				Value:   value,
 				Problem: fmt.Sprintf("may be another name: there is an escape in the path value %q", name),
+				Remedy:  "send the path in its usual spelling",
 			}
 		}
 		return value, true, nil
@@ -164,37 +168,41 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// Query is the value of a name in the query of the URL, and never in a form in the body. A request may
-// leave it out. A request that has it more than once, that has it empty, or whose query is malformed
-// anywhere, is answered with 400.
+// Query takes the query parameter of the given name from the URL, and never from a form in the
+// body. A request may leave it out. A request that has it more than once, that has it empty, or
+// whose query is malformed anywhere, is answered with 400.
 func Query(name string) Source {
 	return func(r *http.Request) (string, bool, error) {
 		// URL.Query would drop what is malformed and keep the rest.
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
-			return "", false, &permissions.QuestionError{Problem: "is unknown: the query is malformed"}
+			return "", false, &permissions.QuestionError{
+				Problem: "is unknown: the query of the URL is malformed", Remedy: "escape what is in it",
+			}
 		}
-		return single(query[name], fmt.Sprintf("query value %q", name))
+		return single(query[name], fmt.Sprintf("query parameter %q", name))
 	}
 }
 
-// Header is the value of a header, in any letter case of the header's name. A request may leave it out.
-// A request that has it more than once, as a list, or empty, is answered with 400. Any value with a
-// comma is a list, because that is what proxies make of two headers (RFC 9110, section 5.3).
+// Header takes the value of the header of the given name, in any letter case of the name. A request
+// may leave it out. A request that has it more than once, as a list, or empty, is answered with
+// 400. Any value with a comma is a list, because that is what proxies make of two headers (RFC 9110,
+// section 5.3).
 func Header(name string) Source {
 	return func(r *http.Request) (string, bool, error) {
 		value, ok, err := single(r.Header.Values(name), fmt.Sprintf("header %q", name))
 		if strings.Contains(value, ",") {
 			return "", false, &permissions.QuestionError{
-				Value: value, Problem: fmt.Sprintf("may be a list: there is a comma in the header %q", name),
+				Value: value, Problem: fmt.Sprintf("has a comma in the header %q, which makes a list of it", name),
+				Remedy: "send one value",
 			}
 		}
 		return value, ok, err
 	}
 }
 
-// Literal is a name or a reference that does not depend on the request, such as for a route of one
-// integration.
+// Literal gives a name or a reference that does not depend on the request, such as for a route of
+// one integration.
 func Literal(value string) Source {
 	return func(*http.Request) (string, bool, error) { return value, true, nil }
 }
@@ -207,5 +215,7 @@ func single(values []string, place string) (value string, ok bool, err error) {
 	case 1:
 		return values[0], true, nil
 	}
-	return "", false, &permissions.QuestionError{Problem: "is there more than once: there are several of the " + place}
+	return "", false, &permissions.QuestionError{
+		Problem: "is given more than once: the request has several values of the " + place, Remedy: "send one",
+	}
 }

@@ -127,9 +127,18 @@ func TestSourcesRefuse(t *testing.T) {
 	}
 	query := func(raw string) func(*http.Request) { return func(r *http.Request) { r.URL.RawQuery = raw } }
 	const credential, configuration = httpauth.CredentialHeader, httpauth.ConfigurationHeader
-	comma := `may be a list: there is a comma in the header "X-Paragon-Credential"`
-	twice := `is there more than once: there are several of the header "X-Paragon-Credential"`
-	queryTwice := `is there more than once: there are several of the query value "external"`
+	const (
+		comma      = `has a comma in the header "X-Paragon-Credential", which makes a list of it; send one value`
+		severalOf  = "is given more than once: the request has several values of the "
+		twice      = severalOf + `header "X-Paragon-Credential"; send one`
+		queryTwice = severalOf + `query parameter "external"; send one`
+		malformed  = "is unknown: the query of the URL is malformed; escape what is in it"
+		escaped    = `may be another name: there is an escape in the path value "integration"; ` +
+			"send the path in its usual spelling"
+		empty    = "is empty; give a name or a reference"
+		missing  = "is missing in the request; send its name"
+		noSource = "has no Source; give Sources an Integration"
+	)
 	external := other(httpauth.Query("external"))
 	ignore := func(*http.Request) {}
 	for _, c := range []struct {
@@ -137,9 +146,9 @@ func TestSourcesRefuse(t *testing.T) {
 		sources httpauth.Sources
 		change  func(r *http.Request)
 		field   string
-		problem string // empty if it is the core's
+		problem string // with the remedy; empty if it is the core's
 	}{
-		{"header empty", headers, set(credential, ""), "credential", "is empty"},
+		{"header empty", headers, set(credential, ""), "credential", empty},
 		{"header twice", headers, set(credential, annsID, annsID), "credential", twice},
 		{"header twice, once empty", headers, set(credential, annsID, ""), "credential", twice},
 		{"header as a list", headers, set(credential, "7, 8"), "credential", comma},
@@ -153,44 +162,45 @@ func TestSourcesRefuse(t *testing.T) {
 		{"header with a NUL", headers, set(credential, "\x00"), "credential external ID", ""},
 		{"header *", headers, set(credential, "*"), "credential external ID", ""},
 
-		{"configuration header empty", headers, set(configuration, ""), "configuration", "is empty"},
+		{"configuration header empty", headers, set(configuration, ""), "configuration", empty},
 		{"configuration header twice", headers, set(configuration, configID, configID), "configuration",
-			`is there more than once: there are several of the header "X-Paragon-Configuration-Id"`},
+			severalOf + `header "X-Paragon-Configuration-Id"; send one`},
 		{"configuration header as a list", headers, set(configuration, "7,8"), "configuration",
-			`may be a list: there is a comma in the header "X-Paragon-Configuration-Id"`},
+			`has a comma in the header "X-Paragon-Configuration-Id", which makes a list of it; send one value`},
 		{"configuration header with white space", headers, set(configuration, "a "), "configuration external ID", ""},
 
-		{"no path value", headers, path(""), "integration", `is missing: there is no path value "integration"`},
+		{"no path value", headers, path(""), "integration",
+			`is missing: there is no path value "integration"; the pattern of the route needs the wildcard {integration}`},
 		{"path value with an escape", headers, path("%38"), "integration",
-			`may be another name: there is an escape in the path value "integration"`},
+			escaped},
 		{"path value with a late escape", headers, path("%%zz%4F"), "integration",
-			`may be another name: there is an escape in the path value "integration"`},
+			escaped},
 		{"path value *", headers, path("*"), "integration", ""},
 		{"path value ext:", headers, path("ext:slack"), "integration", ""},
 		{"path value with a NUL", headers, path("\x00"), "integration", ""},
 		{"no path value for a credential", other(httpauth.Path("credential")), ignore, "credential",
-			`is missing: there is no path value "credential"`},
+			`is missing: there is no path value "credential"; the pattern of the route needs the wildcard {credential}`},
 
-		{"empty query value", external, query("external="), "credential", "is empty"},
+		{"empty query value", external, query("external="), "credential", empty},
 		{"two query values", external, query("external=A&external=B"), "credential", queryTwice},
 		{"two query values, one escaped", external, query("external=A&%65xternal=B"), "credential", queryTwice},
 		{"two query values, one empty", external, query("external&external=B"), "credential", queryTwice},
 		{"query with a semicolon", external, query("external=A&x=1;external=B"), "credential",
-			"is unknown: the query is malformed"},
+			malformed},
 		{"query with a bad escape", external, query("external=A&external=%zz"), "credential",
-			"is unknown: the query is malformed"},
+			malformed},
 		{"query value NUL", external, query("external=%00"), "credential external ID", ""},
 
-		{"literal empty", other(httpauth.Literal("")), ignore, "credential", "is empty"},
-		{"integration empty", httpauth.Sources{Integration: httpauth.Literal("")}, ignore, "integration", "is empty"},
+		{"literal empty", other(httpauth.Literal("")), ignore, "credential", empty},
+		{"integration empty", httpauth.Sources{Integration: httpauth.Literal("")}, ignore, "integration", empty},
 		{"integration missing", httpauth.Sources{Integration: httpauth.Header("X-Integration")}, ignore, "integration",
-			"is missing in the request"},
+			missing},
 		{"integration missing in the query", httpauth.Sources{Integration: httpauth.Query("integration")}, ignore,
-			"integration", "is missing in the request"},
+			"integration", missing},
 		{"no Source for the integration", httpauth.Sources{Credential: headers.Credential}, ignore,
-			"integration", "has no Source"},
+			"integration", noSource},
 		{"no Source above a configuration", httpauth.Sources{Configuration: headers.Configuration}, ignore,
-			"integration", "has no Source"},
+			"integration", noSource},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := headerRequest()
@@ -202,7 +212,7 @@ func TestSourcesRefuse(t *testing.T) {
 			require.ErrorAs(t, err, &problem)
 			require.Equal(t, c.field, problem.Field)
 			if c.problem != "" {
-				require.Equal(t, c.problem, problem.Problem)
+				require.Equal(t, c.problem, problem.Problem+"; "+problem.Remedy)
 			}
 
 			// Whoever may do everything is refused too.

@@ -24,18 +24,20 @@ import (
 //	_, err := jwt.ParseWithClaims(token, claims, keyfunc, jwt.WithValidMethods([]string{"RS256"}),
 //		jwt.WithAudience("useparagon.com/PROJECT_ID"), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
 //
-// Then golang-jwt checks only what its options say: without the audience, a token of any other project
-// passes that the keys verify. It does not require sub. A [Verifier] checks all that SPEC 7.5 asks for.
+// Then golang-jwt checks only what its options say. Without the audience it accepts a token of any
+// other project whose signature the keys verify. It does not require sub. A [Verifier] checks all
+// that SPEC 7.5 asks for.
 //
-// A worker takes the token from its queue and verifies it. Claims that were queued in place of the token
-// are what anybody wrote there.
+// In a job queue, queue the token and let the worker verify it. Do not queue decoded claims:
+// whoever can write to the queue could change them.
 //
-// Take a new Claims for each token. golang-jwt skips UnmarshalJSON for a payload that is not JSON (it
-// returns an error) and for null (it returns none), so a reused Claims would keep its old values.
+// Take a new Claims for each token. golang-jwt skips UnmarshalJSON for a payload that is not JSON
+// (it returns an error) and for null (it returns none), so a reused Claims would keep its old
+// values.
 //
-// The zero Claims has no policy, and so denies everything. Any number of goroutines may read a Claims. It
-// keeps a copy of the claims set, and nothing of the token. A field that you keep does not keep that
-// copy.
+// The zero Claims has no policy, and so denies everything. Any number of goroutines may read a
+// Claims. It keeps a copy of the claims set, and nothing of the token. A field that you keep does
+// not keep that copy.
 //
 // Beware of a struct that embeds Claims: it gets UnmarshalJSON and MarshalJSON with it, which leave
 // its other fields alone. Use [Claims.Decode] for claims of your own.
@@ -54,18 +56,20 @@ type Claims struct {
 }
 
 // NewClaims returns a Claims that is decoded with options. To decode without any, take the zero
-// Claims. Decoding returns the error of an option that is wrong in itself.
+// Claims. Decoding returns the error of an invalid option.
 func NewClaims(opts ...permissions.Option) *Claims {
 	return &Claims{options: slices.Clone(opts)}
 }
 
-// UnmarshalJSON decodes a claims set: one JSON object. Names compare exactly (SPEC 7.3), and dates
-// are read exactly and rounded strictly (SPEC 7.6). It refuses with an error that matches [ErrToken]
-// and [jwt.ErrTokenMalformed]:
+// UnmarshalJSON decodes a claims set: one JSON object. Names compare exactly (SPEC 7.3). Fractions
+// of a second are rounded so that the token is valid for less time: exp down, nbf and iat up (SPEC
+// 7.6). An error matches [ErrToken] and [jwt.ErrTokenMalformed], unless an option is invalid. It
+// refuses:
 //
-//   - a repeated name (SPEC 7.3)
+//   - text that is not one JSON object, and a repeated name (SPEC 7.3)
 //   - a name that is nearly the permissions claim's, and the claim one level down (SPEC 7.4)
 //   - a registered claim of another type than RFC 7519 gives it, null among them
+//   - a date that is not from 1970 to the end of the year 9999
 //   - a permissions claim that [permissions.Parse] refuses; the error matches
 //     [permissions.ErrClaim] too
 //
@@ -91,18 +95,19 @@ func (c *Claims) take(set *claimsSet) {
 
 // MarshalJSON encodes the registered claims and the permissions claim, to be signed. It leaves the
 // permissions claim out if the policy is unrestricted, and only then: a nil or zero policy becomes
-// {}, which denies everything. Dates are cut to whole seconds. It does not encode what [Claims.Decode]
-// returns: claims of one token do not get into another one unseen.
+// {}, which denies everything. Dates are cut to whole seconds. It does not encode other claims,
+// such as those that [Claims.Decode] reads. So no claim of one token gets into another one by
+// accident.
 //
-// An error matches [ErrSign]: a text that is not valid UTF-8, a date that is not from 1970 to the end
-// of the year 9999, or a policy that is an intersection.
+// An error matches [ErrSign]: a text that is not valid UTF-8, a date that is not from 1970 to the
+// end of the year 9999, or a policy that is an intersection.
 func (c Claims) MarshalJSON() ([]byte, error) {
 	if c.Policy.IsUnrestricted() {
 		return encodeClaimsSet(&c.RegisteredClaims, nil, nil)
 	}
 	claim, err := c.Policy.MarshalJSON() // {} for a nil policy
 	if err != nil {
-		return nil, unsigned("%w", err)
+		return nil, signError("%w", err)
 	}
 	return encodeClaimsSet(&c.RegisteredClaims, claim, nil)
 }
@@ -116,10 +121,10 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 //	}
 //	err := claims.Decode(&own)
 //
-// json.Unmarshal matches the fields of a struct without regard to letter case. So Decode
-// refuses a claims set in which two names of the top level differ only in letter case, or one differs so
-// from a registered name. It does not look at names inside a claim, and a claim TENANT still fills a field
-// tenant. An error about such names, or about a value that does not fit, matches [ErrToken].
+// json.Unmarshal matches the fields of a struct without regard to letter case. So Decode refuses a
+// claims set in which two names of the top level differ only in letter case, or one differs so from
+// a registered name. It does not look at names inside a claim, and a claim TENANT still fills a
+// field tenant. An error about such names, or about a value that does not fit, matches [ErrToken].
 //
 // Claims that were not read from a token have nothing to decode. That is another error, and so is an
 // argument that json.Unmarshal cannot decode into.
@@ -127,7 +132,7 @@ func (c *Claims) Decode(into any) error {
 	if c == nil || c.text == "" {
 		return errors.New("usertoken: Decode: the claims were not read from a token")
 	}
-	if err := checkNames(c.text, allow); err != nil {
+	if err := checkNames(c.text, false); err != nil {
 		return err
 	}
 	err := json.Unmarshal([]byte(c.text), into)
@@ -152,15 +157,10 @@ func (c *Claims) Decode(into any) error {
 // claim. They are not modified.
 var reservedNames = [...]string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", permissions.ClaimName}
 
-// Whether a claims set may have the reserved names.
-const (
-	allow   = false
-	reserve = true
-)
-
-// checkNames returns an error if a name in a well-formed claims set equals another one, or a reserved
-// one, in all but letter case. It can also refuse the reserved names themselves.
-func checkNames(set string, reserved bool) error {
+// checkNames returns an error if two names of a well-formed claims set differ only in letter case,
+// or if one differs from a reserved name only in letter case. With refuseReserved it also refuses
+// the reserved names themselves, and a repeated name.
+func checkNames(set string, refuseReserved bool) error {
 	s := strictjson.Scanner{Text: set}
 	s.Space()
 	seen := make(map[string]string) // by folded name
@@ -173,7 +173,7 @@ func checkNames(set string, reserved bool) error {
 		switch other, found := seen[folded]; {
 		case found && other != name:
 			return malformed(field(name), "differs from "+text.Quote(other)+" in letter case alone", "rename one of them")
-		case found && reserved:
+		case found && refuseReserved:
 			return malformed(field(name), "is a claim that the signer writes, or is there twice", "")
 		}
 		seen[folded] = name

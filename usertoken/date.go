@@ -21,10 +21,10 @@ const lastSecond = 253402300799
 //
 // It takes time in proportion to the text, and not to the exponent, and does not allocate.
 func parseDate(number string, up bool) (d date, ok bool) {
-	unsigned, negative := strings.CutPrefix(number, "-")
-	mantissa, power := unsigned, int64(0)
-	if i := strings.IndexAny(unsigned, "eE"); i >= 0 {
-		mantissa, power = unsigned[:i], exponent(unsigned[i+1:])
+	magnitude, negative := strings.CutPrefix(number, "-")
+	mantissa, power := magnitude, int64(0)
+	if i := strings.IndexAny(magnitude, "eE"); i >= 0 {
+		mantissa, power = magnitude[:i], exponent(magnitude[i+1:])
 	}
 	integer, fraction, _ := strings.Cut(mantissa, ".")
 	before := int64(len(integer)) + power // so many digits are before the point

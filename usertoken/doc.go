@@ -6,7 +6,7 @@
 //   - To verify the tokens of a net/http server: package httpauth, which takes a Verifier.
 //   - To read a key from the environment: [ParsePublicKey] and [ParsePrivateKey].
 //   - To verify with keys that rotate, or with a JSON Web Key Set: [WithKeys] and [WithKeySource].
-//   - To spare the RSA verification of a token that comes again: [WithSignatureCache].
+//   - To verify the signature of a repeated token once: [WithSignatureCache].
 //   - To measure: [WithObserver].
 //   - To sign tokens: [NewSigner] and [Signer.Sign].
 //   - To go on with golang-jwt: [Claims] is what jwt.ParseWithClaims takes.
@@ -24,10 +24,10 @@
 //
 // # What is verified
 //
-// SPEC.md, section 7, is the full list. The algorithm is RS256. The token has an exp that is not past, no
-// nbf or iat that is to come, a sub, and an aud that is the project's. Reading is strict. It refuses a
-// repeated name, a name that is nearly that of the permissions claim, and a token with base64 padding. A
-// token without the permissions claim allows everything (SPEC 1.7), unless [RequireClaim] refuses it.
+// SPEC.md, section 7, is the full list. The algorithm is RS256. The token has an exp that is not past,
+// no nbf or iat in the future, a sub, and an aud that is the project's. Reading is strict. It refuses a
+// repeated name, a name that is nearly that of the permissions claim, and a token with base64 padding.
+// A token without the permissions claim allows everything (SPEC 1.7), unless [RequireClaim] refuses it.
 //
 // Options adapt this to what issuers send. [AllowMissingAudience] accepts a token without aud.
 // [WithAudience], [WithIssuer] and [WithType] say what a token must have.

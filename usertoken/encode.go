@@ -53,7 +53,7 @@ type encoder struct {
 
 func (e *encoder) fail(problem string) {
 	if e.err == nil {
-		e.err = unsigned("%s", problem)
+		e.err = signError("%s", problem)
 	}
 }
 

@@ -103,8 +103,8 @@ func field(name string) string {
 	return text.Plain(name)
 }
 
-// unsigned returns the error for a token that is not made.
-func unsigned(format string, args ...any) error {
+// signError returns an error that matches ErrSign.
+func signError(format string, args ...any) error {
 	return fmt.Errorf("usertoken: %w: "+format, append([]any{ErrSign}, args...)...)
 }
 

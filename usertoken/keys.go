@@ -50,7 +50,7 @@ func ParsePublicKey(pem string) (*rsa.PublicKey, error) {
 }
 
 // ParsePrivateKey reads an RSA private key from PEM: PKCS #8 ("PRIVATE KEY") or PKCS #1 ("RSA PRIVATE
-// KEY"), not encrypted. Otherwise it is as [ParsePublicKey].
+// KEY"), not encrypted. In all else it is like [ParsePublicKey].
 func ParsePrivateKey(pem string) (*rsa.PrivateKey, error) {
 	const where = "ParsePrivateKey"
 	f := identify(pem)

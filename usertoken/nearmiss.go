@@ -12,7 +12,8 @@ import (
 const (
 	maxEdits = 2
 
-	// In a claims set without the claim, a name with such an end or beginning is one too.
+	// In a claims set without the claim, a name with one of these suffixes or this prefix is a near
+	// miss too.
 	longSuffix  = "paragonconnectpermissions"
 	shortSuffix = "paragonpermissions"
 	prefix      = "urnuseparagonconnectperm"

@@ -17,9 +17,9 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// A VerifierOption changes how a [Verifier] works. A later option overrides an earlier one that sets the
-// same thing. A nil option changes nothing. An option that is wrong in itself is an error of
-// [NewVerifier].
+// A VerifierOption changes how a [Verifier] works. A later option overrides an earlier one that
+// sets the same thing. A nil option changes nothing. [NewVerifier] returns an error for an invalid
+// option.
 type VerifierOption interface{ applyVerifier(*verifierOptions) }
 
 // A SignerOption changes how a [Signer] works. It follows the rules of a [VerifierOption].
@@ -31,8 +31,8 @@ type TokenOption interface {
 	SignerOption
 }
 
-// A SignOption changes one token that a [Signer] makes. An option that is wrong in itself is an error
-// of [Signer.Sign]. A nil option changes nothing.
+// A SignOption changes one token that a [Signer] makes. A nil option changes nothing. [Signer.Sign]
+// returns an error for an invalid option.
 type SignOption interface{ applySign(*signOptions) }
 
 // The defaults of the options and their bounds.
@@ -60,26 +60,41 @@ func newTokenOptions(caller, projectID string) tokenOptions {
 	if projectID == "" {
 		return o
 	}
-	const remedy = "; give the ID alone, or the whole audience to WithAudience"
+	problem := nameProblem(projectID)
 	switch {
 	case strings.Contains(projectID, "/"):
-		o.refuse(caller, "the project ID "+text.Quote(projectID)+" holds a host or a path"+remedy)
-	case !isName(projectID) || strings.ContainsFunc(projectID, unicode.IsSpace):
-		o.refuse(caller, "the project ID "+text.Quote(projectID)+" holds white space or bad characters"+remedy)
+		problem = "holds a host or a path"
+	case strings.ContainsFunc(projectID, unicode.IsSpace):
+		problem = "holds white space"
+	}
+	if problem != "" {
+		o.refuse(caller, "the project ID "+text.Quote(projectID)+" "+problem+
+			"; give the ID alone, or the whole audience to WithAudience")
 	}
 	o.audiences = []string{audienceOf(projectID)}
 	return o
 }
 
+const emptyProject = "the project ID is empty; give it, or use WithAudience"
+
 // audienceOf returns the audience of a project's tokens in the cloud (SPEC 7.1).
 func audienceOf(projectID string) string { return "useparagon.com/" + projectID }
 
-// isName reports whether an audience, an issuer or a type can be a name that a token has. U+FFFD is
-// what different malformed strings decode to, so it is not compared with anything.
-func isName(s string) bool {
-	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsControl(r)
-	})
+// nameProblem says why an audience, an issuer, a type or an ID is not one that a token can have. It
+// returns "" if nothing is wrong. U+FFFD is what different malformed strings decode to, so it is not
+// compared with anything.
+func nameProblem(s string) string {
+	switch {
+	case s == "":
+		return "is empty"
+	case !utf8.ValidString(s):
+		return "is not valid UTF-8"
+	case strings.ContainsRune(s, utf8.RuneError):
+		return "holds U+FFFD, the replacement character"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "holds a control character"
+	}
+	return ""
 }
 
 func (o *tokenOptions) refuse(where, problem string) {
@@ -92,8 +107,8 @@ func (o *tokenOptions) names(option, what string, names []string) []string {
 		o.refuse(option, "there is no "+what)
 	}
 	for _, name := range names {
-		if !isName(name) {
-			o.refuse(option, "the "+what+" "+text.Quote(name)+" is empty or holds bad characters")
+		if problem := nameProblem(name); problem != "" {
+			o.refuse(option, "the "+what+" "+text.Quote(name)+" "+problem)
 		}
 	}
 	return names
@@ -166,8 +181,8 @@ func WithType(types ...string) TokenOption {
 	return tokenOption(func(o *tokenOptions) { o.types = o.names("WithType", "type", types) })
 }
 
-// WithClock sets the clock that tokens are checked against or dated by. It is [time.Now] otherwise. The
-// function must be safe for concurrent use.
+// WithClock sets the clock for checking and dating tokens. The default is [time.Now]. The function
+// must be safe for concurrent use.
 func WithClock(now func() time.Time) TokenOption {
 	return tokenOption(func(o *tokenOptions) {
 		if now == nil {
@@ -177,9 +192,9 @@ func WithClock(now func() time.Time) TokenOption {
 	})
 }
 
-// WithMaxTokenSize sets how many bytes a token may have. It is 64 KiB otherwise. A [Verifier] refuses a
-// longer token before decoding it. A [Signer] returns an error. What carries the token is often a tighter
-// bound: headers overflow somewhere between 4 and 16 KiB.
+// WithMaxTokenSize sets how many bytes a token may have. The default is 64 KiB. A [Verifier]
+// refuses a longer token before decoding it. A [Signer] returns an error. What carries the token is
+// often a tighter bound: headers overflow somewhere between 4 and 16 KiB.
 func WithMaxTokenSize(bytes int) TokenOption {
 	return tokenOption(func(o *tokenOptions) {
 		if bytes <= 0 {
@@ -204,8 +219,8 @@ func RequireClaim() VerifierOption {
 	return verifierOption(func(v *verifierOptions) { v.requireClaim = true })
 }
 
-// WithLeeway sets how far the clocks of issuer and verifier may be apart. It is 5 seconds otherwise, and
-// at most 5 minutes.
+// WithLeeway sets how far the clocks of issuer and verifier may be apart, up to 5 minutes. The
+// default is 5 seconds.
 func WithLeeway(leeway time.Duration) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if leeway < 0 || leeway > maxLeeway {
@@ -240,9 +255,9 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 	})
 }
 
-// WithKeySource has the keys for each token looked up, such as in a JSON Web Key Set. The key given to
-// [NewVerifier] must be nil then, and there must be no [WithKeys]. The function must be safe for
-// concurrent use.
+// WithKeySource sets a function that looks up the keys for each token, such as in a JSON Web Key Set.
+// The key given to [NewVerifier] must be nil then, and there must be no [WithKeys]. The function must
+// be safe for concurrent use.
 //
 // The function gets the context of [Verifier.VerifyContext], and the token: its header, with the kid,
 // and its claims. Nothing of them is verified. The payload is not read unless the function calls a
@@ -265,15 +280,17 @@ func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, erro
 	})
 }
 
-// WithSignatureCache remembers the signatures of up to some number of tokens, from 1 to a million, so that a
-// token that comes again costs a hash where it cost an RSA verification. That is two thirds of the work for a
-// short token. Nothing is remembered without this option.
+// WithSignatureCache remembers which tokens had a valid signature, for as many tokens as there are
+// entries: from 1 to 1,048,576. When such a token comes again, a hash takes the place of the RSA
+// verification. For a short token that saves two thirds of the work. Without this option nothing is
+// remembered.
 //
-// What is remembered is that these exact bytes were signed with this exact key, and nothing else. The key
-// source is asked, the dates and the audience are checked, and the claim is read anew for every call. Only a
-// token that was accepted is remembered, so nobody without a key can push others out. When the keys for a
-// token no longer include the one that signed it, it is refused as if it had never come. Of the token
-// nothing is kept but a SHA-256 of it and the key, with a secret of this Verifier.
+// What is remembered is that these exact bytes were signed with this exact key, and nothing else.
+// The key source is asked, the dates and the audience are checked, and the claim is read anew for
+// every call. Only a token that was accepted is remembered, so nobody without a key can push others
+// out. When the keys for a token no longer include the one that signed it, it is refused as if it
+// had never come. Of the token nothing is kept but a SHA-256 of it and the key, with a secret of
+// this Verifier.
 //
 // Each entry takes 34 bytes, all of which are allocated at the start. Where there are more tokens than
 // entries, some that were not used for long are forgotten, and cost an RSA verification again. Choose
@@ -288,8 +305,8 @@ func WithSignatureCache(entries int) VerifierOption {
 	})
 }
 
-// A Verification is what happened to one token, for metrics and traces. It holds nothing of the token but what
-// the error says of it.
+// A Verification is what happened to one token, for metrics and traces. It holds nothing of the
+// token but what the error says of it.
 type Verification struct {
 	// Duration is the time from the call of the Verifier to its answer, by its clock. It includes the key
 	// source.
@@ -302,9 +319,9 @@ type Verification struct {
 	Err error
 }
 
-// WithObserver has a function called after each verification, with the context of
-// [Verifier.VerifyContext]. The function must be safe for concurrent use, and the caller waits for it. A
-// later WithObserver replaces an earlier one.
+// WithObserver sets a function that is called after each verification, with the context of
+// [Verifier.VerifyContext]. The function must be safe for concurrent use, and the caller waits for
+// it. A later WithObserver replaces an earlier one.
 func WithObserver(observe func(context.Context, Verification)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if observe == nil {
@@ -314,9 +331,9 @@ func WithObserver(observe func(context.Context, Verification)) VerifierOption {
 	})
 }
 
-// WithLifetime sets how long tokens are valid. It is one hour otherwise, and a whole number of seconds
-// from 1 second to 30 days. Nobody can take a token back. A short life bounds the harm that a lost token
-// does, and how long an old policy is in force.
+// WithLifetime sets how long tokens are valid: a whole number of seconds, from 1 second to 30 days.
+// The default is one hour. A token stays valid until it expires. So a short lifetime limits the
+// harm of a lost token, and the time for which an old policy is in force.
 func WithLifetime(lifetime time.Duration) SignerOption {
 	return signerOption(func(s *signerOptions) {
 		switch {
@@ -330,11 +347,11 @@ func WithLifetime(lifetime time.Duration) SignerOption {
 }
 
 // WithKeyID puts the ID of the key into the header of each token (kid; RFC 7515, section 4.1.4), so that
-// a verifier can pick the right key while keys rotate. There is none otherwise.
+// a verifier can pick the right key while keys rotate. By default there is none.
 func WithKeyID(id string) SignerOption {
 	return signerOption(func(s *signerOptions) {
-		if !isName(id) {
-			s.refuse("WithKeyID", "the ID "+text.Quote(id)+" is empty or holds bad characters")
+		if problem := nameProblem(id); problem != "" {
+			s.refuse("WithKeyID", "the ID "+text.Quote(id)+" "+problem)
 		}
 		s.keyID = id
 	})
@@ -343,8 +360,8 @@ func WithKeyID(id string) SignerOption {
 // WithTokenID gives a token an ID (jti; RFC 7519, section 4.1.7), such as for a list of revoked tokens.
 func WithTokenID(id string) SignOption {
 	return signOption(func(s *signOptions) {
-		if !isName(id) && s.err == nil {
-			s.err = unsigned("WithTokenID: the ID %s is empty or holds bad characters", text.Quote(id))
+		if problem := nameProblem(id); problem != "" && s.err == nil {
+			s.err = signError("WithTokenID: the ID %s %s", text.Quote(id), problem)
 		}
 		s.tokenID = id
 	})
@@ -370,16 +387,16 @@ func encodeOwn(own any) ([]byte, error) {
 	data, err := json.Marshal(own)
 	switch {
 	case err != nil:
-		return nil, unsigned("WithClaims: %w", err)
+		return nil, signError("WithClaims: %w", err)
 	case data[0] != '{':
-		return nil, unsigned("WithClaims: the value is not a JSON object")
+		return nil, signError("WithClaims: the value is not a JSON object")
 	}
-	if err = checkNames(string(data), reserve); err == nil {
+	if err = checkNames(string(data), true); err == nil {
 		_, err = readClaimsSet(data, nil)
 	}
 	var refused *TokenError
 	if errors.As(err, &refused) {
-		return nil, unsigned("WithClaims: %s %s", refused.Field, refused.Problem)
+		return nil, signError("WithClaims: %s %s", refused.Field, refused.Problem)
 	}
 	return data[1 : len(data)-1], nil
 }

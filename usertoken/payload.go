@@ -60,7 +60,7 @@ func (d *claimsDecoder) read() error {
 		return d.syntax()
 	}
 	if d.set.policy == nil && len(d.options) > 0 {
-		// Parse reports an option that is wrong in itself. Without the claim, nothing else does.
+		// Parse reports an invalid option. Without the claim, nothing else does.
 		if _, err := permissions.Parse([]byte("{}"), d.options...); err != nil {
 			return err
 		}
@@ -222,8 +222,9 @@ func (d *claimsDecoder) date(name string, up bool, to *date, registered **jwt.Nu
 // isDigit reports whether a number can begin with a character.
 func isDigit(c byte) bool { return c == '-' || '0' <= c && c <= '9' }
 
-// endsNumber checks the character after a number, which is where the number is judged (SPEC 6.2): 01 and
-// 1x are syntax mistakes.
+// endsNumber checks the character after a number. A number ends at the first character that cannot
+// continue it, so the next character must be one that can follow a value (SPEC 6.2): 01 and 1x are
+// syntax mistakes.
 func (d *claimsDecoder) endsNumber() bool {
 	if d.Pos < len(d.Text) && strings.IndexByte(" \t\r\n,}", d.Text[d.Pos]) >= 0 {
 		return true

@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// A signatureCache remembers which tokens were signed with which key, see WithSignatureCache. Of both
-// it holds one digest. A nil cache remembers nothing.
+// A signatureCache remembers which tokens were signed with which key, see WithSignatureCache. It
+// keeps one digest for a token and its key together.
 //
-// An entry has few places that it may be in: those of one set. A set holds its entries in the order of
-// their last use, and a new entry replaces the one that was used the longest time ago. So nothing is
-// allocated after the start, and goroutines with different tokens seldom wait for each other.
+// It is a set-associative cache: a digest can be in one set only, and each set has setSize entries.
+// A new entry replaces the least recently used one of its set. So nothing is allocated after the
+// start, and goroutines with different tokens seldom wait for each other.
 type signatureCache struct {
-	secret [sha256.Size]byte // so that nobody can search for tokens whose entries have the same place
+	secret [sha256.Size]byte // so that nobody can search for tokens whose entries are in the same set
 	sets   []signatureSet
 }
 
@@ -24,8 +24,8 @@ const setSize = 8
 
 type signatureSet struct {
 	mu      sync.Mutex
-	used    int
-	digests [setSize]signatureDigest
+	used    int                      // how many entries there are
+	digests [setSize]signatureDigest // the most recently used one first
 }
 
 type signatureDigest [sha256.Size]byte
@@ -88,7 +88,8 @@ func (c *signatureCache) add(digest signatureDigest) {
 	s.putFirst(i, digest)
 }
 
-// putFirst moves the entries before the i-th one place on, so that it is replaced, and puts a digest first.
+// putFirst replaces entry i and moves the new digest to the front. The entries before i move one
+// place back.
 func (s *signatureSet) putFirst(i int, digest signatureDigest) {
 	copy(s.digests[1:i+1], s.digests[:i])
 	s.digests[0] = digest

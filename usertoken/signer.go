@@ -48,7 +48,7 @@ func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Si
 		}
 	}
 	if len(o.audiences) == 0 {
-		o.refuse(where, "the project ID is empty")
+		o.refuse(where, emptyProject)
 	}
 	if problem := privateKeyProblem(key); problem != "" {
 		o.errs = append(o.errs, badKey(where, "the key "+problem))
@@ -110,26 +110,26 @@ func copyKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 //   - a nil or zero policy. The policy of the claim {} denies everything too, and can be signed
 //   - an unrestricted policy, whose token would have no claim: see [Signer.SignUnrestricted]
 //   - an intersection, because it is not a claim; [permissions.Narrow] may find one
-//   - an option that is wrong in itself
+//   - an invalid option
 //   - a token that is larger than [WithMaxTokenSize] allows
 //   - a time before 1970, or a token that expires after the year 9999
 func (s *Signer) Sign(subject string, policy *permissions.Policy, opts ...SignOption) (string, error) {
 	switch {
 	case policy.IsUnrestricted():
-		return "", unsigned("an unrestricted policy has no permissions claim, and a token without one allows everything; " +
+		return "", signError("an unrestricted policy has no permissions claim, and a token without one allows everything; " +
 			"SignUnrestricted signs such a token")
 	case isNone(policy):
-		return "", unsigned("the policy is nil or zero; to deny everything, sign the policy of the claim {}")
+		return "", signError("the policy is nil or zero; to deny everything, sign the policy of the claim {}")
 	}
 	claim, err := policy.MarshalJSON()
 	if err != nil {
-		return "", unsigned("%w", err)
+		return "", signError("%w", err)
 	}
 	return s.token(subject, claim, opts)
 }
 
 // SignUnrestricted returns a token for a subject that allows everything: it has no permissions claim
-// (SPEC 1.7). Otherwise it is as [Signer.Sign].
+// (SPEC 1.7). In all else it is like [Signer.Sign].
 func (s *Signer) SignUnrestricted(subject string, opts ...SignOption) (string, error) {
 	return s.token(subject, nil, opts)
 }
@@ -152,13 +152,13 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 	}
 	switch {
 	case s == nil || s.sign == nil:
-		return "", unsigned("the signer is nil or zero; NewSigner makes one")
+		return "", signError("the signer is nil or zero; NewSigner makes one")
 	case o.err != nil:
 		return "", o.err
 	case subject == "":
-		return "", unsigned("the subject is empty")
+		return "", signError("the subject is empty")
 	case !utf8.ValidString(subject):
-		return "", unsigned("the subject is not valid UTF-8")
+		return "", signError("the subject is not valid UTF-8")
 	}
 	now := s.clock()
 	payload, err := encodeClaimsSet(&jwt.RegisteredClaims{
@@ -171,11 +171,11 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 	text := encodePart(s.header) + "." + encodePart(payload)
 	signature, err := s.sign(text)
 	if err != nil { // it might hold part of the key
-		return "", unsigned("the key does not sign")
+		return "", signError("signing with the key failed")
 	}
 	token := text + "." + encodePart(signature)
 	if len(token) > s.maxToken {
-		return "", unsigned("the token has %d bytes, and may have %d; a policy with fewer rules makes it smaller",
+		return "", signError("the token has %d bytes, and may have %d; a policy with fewer rules makes it smaller",
 			len(token), s.maxToken)
 	}
 	return token, nil

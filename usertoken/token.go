@@ -11,7 +11,8 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// A token is a JWT in its compact form, taken apart and decoded. Only its header has been read.
+// A token is a JWT in its compact form, split into its parts and decoded. Only its header has been
+// read.
 type token struct {
 	raw        string
 	headerJSON []byte
@@ -21,17 +22,19 @@ type token struct {
 	signature  []byte
 }
 
-// A header is what this package reads of a header.
+// A header has the parameters of a token's header that this package reads.
 type header struct {
 	alg, typ, kid    string // empty if it is not a string
 	hasAlg, hasTyp   bool
 	hasKid, critical bool
 }
 
-// takeApart takes a token apart (SPEC 7.5).
-func takeApart(raw string, maxToken int) (*token, error) {
+// parseToken splits a token in compact form, and decodes its parts and its header (SPEC 7.5). It
+// does not read the payload.
+func parseToken(raw string, maxToken int) (*token, error) {
 	if len(raw) > maxToken {
-		return nil, malformed("token", "has "+strconv.Itoa(len(raw))+" bytes, and may have "+strconv.Itoa(maxToken), "")
+		return nil, malformed("token", "has "+strconv.Itoa(len(raw))+" bytes, and may have "+strconv.Itoa(maxToken),
+			"WithMaxTokenSize sets the limit")
 	}
 	if raw == "" {
 		return nil, malformed("token", "is empty", "")
@@ -131,7 +134,7 @@ func (h *header) read(json string) error {
 	return nil
 }
 
-// check checks the header (SPEC 7.5). No types stands for the default.
+// check checks the header (SPEC 7.5). With nil types the type must be JWT, or missing.
 func (h *header) check(types []string) error {
 	refuse := func(field, value string, present bool, wanted, remedy string) error {
 		e := &TokenError{Kind: jwt.ErrTokenUnverifiable, Field: field, Problem: "is not " + wanted, Remedy: remedy}

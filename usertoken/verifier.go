@@ -31,7 +31,7 @@ type Verifier struct {
 	clock           func() time.Time
 	leeway          time.Duration
 	claimOptions    []permissions.Option
-	remembered      *signatureCache // nil without WithSignatureCache
+	signatures      *signatureCache // nil without WithSignatureCache
 	observe         func(context.Context, Verification)
 
 	// keys returns the keys for a token. They are in the closure, where no reflection finds them.
@@ -57,13 +57,14 @@ func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (
 		}
 	}
 	if len(o.audiences) == 0 {
-		o.refuse(where, "the project ID is empty")
+		o.refuse(where, emptyProject)
 	}
 	switch {
 	case len(o.keys) == 0 && o.source == nil:
-		o.refuse(where, "there is no key")
+		o.refuse(where, "there is no key; give one, or use WithKeys or WithKeySource")
 	case len(o.keys) > 0 && o.source != nil:
-		o.refuse(where, "there are both keys and a key source")
+		o.refuse(where, "there are both keys and a key source; "+
+			"with WithKeySource or WithKeyfunc, the key must be nil and there must be no WithKeys")
 	}
 	var keys []*rsa.PublicKey
 	for _, key := range o.keys {
@@ -94,7 +95,7 @@ func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (
 		keys:            func(context.Context, *token) ([]*rsa.PublicKey, error) { return keys, nil },
 	}
 	if o.cacheEntries > 0 {
-		v.remembered = newSignatureCache(o.cacheEntries)
+		v.signatures = newSignatureCache(o.cacheEntries)
 	}
 	if source := o.source; source != nil {
 		v.keys = func(ctx context.Context, t *token) ([]*rsa.PublicKey, error) {
@@ -150,7 +151,7 @@ func (v *Verifier) VerifyContext(ctx context.Context, token string) (*Claims, er
 
 // verify verifies a token. It also reports whether the signature was remembered.
 func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, remembered bool, err error) {
-	t, err := takeApart(token, v.maxToken)
+	t, err := parseToken(token, v.maxToken)
 	if err != nil {
 		return nil, false, err
 	}
@@ -162,10 +163,10 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 		return nil, false, err
 	}
 	var digest signatureDigest
-	if v.remembered != nil {
-		digest = v.remembered.tokenDigest(token)
+	if v.signatures != nil {
+		digest = v.signatures.tokenDigest(token)
 		remembered = slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool {
-			return v.remembered.has(v.remembered.signatureDigest(digest, key))
+			return v.signatures.has(v.signatures.signatureDigest(digest, key))
 		})
 	}
 	var signer *rsa.PublicKey
@@ -181,8 +182,8 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 	if err := v.check(set); err != nil {
 		return nil, remembered, err
 	}
-	if v.remembered != nil && !remembered {
-		v.remembered.add(v.remembered.signatureDigest(digest, signer))
+	if v.signatures != nil && !remembered {
+		v.signatures.add(v.signatures.signatureDigest(digest, signer))
 	}
 	claims = NewClaims(v.claimOptions...)
 	claims.take(set)

@@ -403,7 +403,7 @@ func TestVerifyTokenSize(t *testing.T) {
 			continue
 		}
 		require.ErrorIs(t, err, jwt.ErrTokenMalformed)
-		const message = "usertoken: token refused: token has %d bytes, and may have %d"
+		const message = "usertoken: token refused: token has %d bytes, and may have %d; WithMaxTokenSize sets the limit"
 		require.EqualError(t, err, fmt.Sprintf(message, len(token), size))
 	}
 
@@ -668,7 +668,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 	key := &projectKey().PublicKey
 	modulus := func(n *big.Int) *rsa.PublicKey { return &rsa.PublicKey{N: n, E: key.E} }
 	number := func() *big.Int { return new(big.Int) }
-	exponent := func(e int) *rsa.PublicKey { return &rsa.PublicKey{N: key.N, E: e} }
+	exponent := func(e int64) *rsa.PublicKey { return &rsa.PublicKey{N: key.N, E: int(e)} } // an int may have 32 bits
 	source := usertoken.WithKeyfunc(projectKeyfunc)
 	messages := map[string]string{}
 	for _, test := range []struct {

@@ -24,10 +24,10 @@ type Scanner struct {
 	Problem string
 }
 
-// bracketWidth is the distance from an opening bracket to its closing one in ASCII, for [] and {}.
-const bracketWidth = 2
+// toClosing is the distance from an opening bracket to its closing one in ASCII, for [] and {}.
+const toClosing = 2
 
-// fail records a mistake at Pos.
+// fail records a mistake at Pos. It returns false.
 func (s *Scanner) fail(problem string) bool {
 	s.Problem = problem
 	return false
@@ -46,7 +46,7 @@ func (s *Scanner) Space() byte {
 	return 0
 }
 
-// Unexpected records that the text at Pos is not what was wanted.
+// Unexpected records that the text at Pos is not what was wanted. It returns false.
 func (s *Scanner) Unexpected(want string) bool {
 	if s.Pos >= len(s.Text) {
 		return s.fail("ends where " + want + " must be")
@@ -103,8 +103,9 @@ func (s *Scanner) Str() (value string, ok bool) {
 	text, start := s.Text, s.Pos+1
 	i := start
 	for ; i+8 <= len(text); i += 8 {
-		// A subtraction sets the highest bit of a byte that is smaller than what is subtracted, and perhaps
-		// that of later bytes. So the first byte with that bit is the first that may not stand for itself.
+		// A subtraction sets the highest bit of a byte that is smaller than what is subtracted, and
+		// perhaps that of later bytes. So the first byte with that bit is a control character or above
+		// 0x7f, or it ends the string or begins an escape.
 		eight := load64(text[i:])
 		quotes, backslashes := eight^('"'*each), eight^('\\'*each)
 		special := (quotes-each)&^quotes | (backslashes-each)&^backslashes | (eight - ' '*each) | eight
@@ -120,7 +121,7 @@ func (s *Scanner) Str() (value string, ok bool) {
 		s.Pos = i + 1
 		return text[start:i], true
 	}
-	return s.unusual(start, i)
+	return s.strSlow(start, i)
 }
 
 func load64(s string) uint64 {
@@ -129,8 +130,9 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// unusual reads a string that began at start, from i on, and returns its whole decoded value.
-func (s *Scanner) unusual(start, i int) (value string, ok bool) {
+// strSlow reads the string that begins at start, from i on, and returns its whole decoded value. It
+// is for strings with an escape, a byte above 0x7f, or a mistake.
+func (s *Scanner) strSlow(start, i int) (value string, ok bool) {
 	text := s.Text
 	for ; i < len(text); i++ {
 		switch c := text[i]; {
@@ -241,7 +243,8 @@ func (s *Scanner) Literal(word string) bool {
 	return true
 }
 
-// Number reads a number and returns its text. It ends at the first character that cannot continue it.
+// Number reads a number and returns its text. A number ends at the first character that cannot
+// continue it. Number does not check that character.
 func (s *Scanner) Number() (number string, ok bool) {
 	start := s.Pos
 	at := func(chars string) bool {
@@ -322,7 +325,7 @@ func (s *Scanner) Value() (value string, ok bool) {
 	for {
 		switch c := s.Space(); c {
 		case '{', '[':
-			if !s.Begin(c + bracketWidth) {
+			if !s.Begin(c + toClosing) {
 				break
 			}
 			object := c == '{'

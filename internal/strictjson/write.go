@@ -29,7 +29,7 @@ func AppendList[E any](b []byte, opening byte, list []E, appendElement func([]by
 		}
 		b = appendElement(b, e)
 	}
-	return append(b, opening+bracketWidth)
+	return append(b, opening+toClosing)
 }
 
 // EscapePointer returns a name as one part of a JSON Pointer (RFC 6901, section 3).

@@ -34,8 +34,8 @@ func Quote(s string) string {
 	return fmt.Sprintf("%s...(%d bytes, sha256 %x)", quote(s[:cut]), len(s), sum[:8])
 }
 
-// Plain returns s unchanged if Quote(s) is s between quotation marks, and Quote(s) otherwise. It is for places that already say where a text begins and ends, such as a value in a
-// structured log.
+// Plain returns s unchanged if Quote(s) is s between quotation marks, and Quote(s) otherwise. It is
+// for places that already say where a text begins and ends, such as a value in a structured log.
 func Plain(s string) string {
 	if len(s) > MaxQuoted || len(quote(s)) != len(s)+2 { // an escape is longer than what it replaces
 		return Quote(s)
