@@ -91,13 +91,13 @@ func (o *options) refuse(format string, args ...any) {
 // route and the error. It never has a token. A nil logger logs nothing.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
-// WithObserver has a function called with every question that a policy is asked and its answer. The
-// context is that of the request. The function must be safe for concurrent use. A nil function is none.
+// WithObserver sets a function that is called with every question that a policy is asked and its answer. The
+// context is that of the request. The function must be safe for concurrent use. A nil function is ignored.
 func WithObserver(observe func(context.Context, permissions.Observation)) Option {
 	return func(o *options) { o.observe = observe }
 }
 
-// WithTimeout sets how long a decision may take. It is 2 seconds otherwise. The context of the key source
+// WithTimeout sets how long a decision may take. The default is 2 seconds. The context of the key source
 // and of the [Lookup] ends then, and a later yes is a no. Give the gateway a timeout that is a little
 // longer.
 func WithTimeout(timeout time.Duration) Option {
@@ -108,7 +108,7 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithClock sets the clock by which a [Lookup] is remembered. It is [time.Now] otherwise.
+// WithClock sets the clock by which a [Lookup] is remembered. The default is [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(o *options) {
 		if o.clock = now; now == nil {
@@ -123,7 +123,7 @@ func WithPermissions(extras ...permissions.Permission) Option {
 	return func(o *options) { o.known = append(o.known, extras...) }
 }
 
-// WithLookup has a function complete the target of a request that would be denied only because an
+// WithLookup sets a function that completes the target of a request that would be denied only because an
 // identifier is unknown, such as the external ID of a credential that is named by its ID
 // ([permissions.ReasonUndetermined]). The answer is asked about again. It must have the same level and
 // all identifiers that the request has.

@@ -323,7 +323,7 @@ func (r *route) value(s Source, segments []string, header http.Header) (string, 
 		case len(values) == 0:
 			return "", false, nil
 		case len(values) > 1:
-			problem = "is there more than once, in one spelling or several"
+			problem = "is given more than once, in one spelling or several"
 		case values[0] == "":
 			problem = "is empty"
 		case strings.Contains(values[0], ","):

@@ -34,7 +34,7 @@ const (
 	ReasonUnavailable       = "UNAVAILABLE"        // with Unavailable: the token cannot be judged now
 )
 
-// An Error is why a call goes no further, and how that is answered. It is what the interceptors return
+// An Error says why a call is refused, and with which status. It is what the interceptors return
 // for a call that they refuse. A target function, a check or a handler can return one to choose the
 // answer.
 //

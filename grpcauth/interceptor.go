@@ -298,7 +298,7 @@ func (c *call) target(q *question, message any) (permissions.Target, error) {
 	return q.target(c.ctx, message)
 }
 
-// stop returns the error that ends the call, if err says that it must go no further. In a report-only
+// stop returns the error that ends the call, if err says that it is refused. In a report-only
 // interceptor it only logs.
 func (c *call) stop(err error) error {
 	if err == nil {

@@ -39,7 +39,7 @@ func WithErrorHandler(handle func(ctx context.Context, e *Error) error) Option {
 	return option(func(o *options) { o.onError = handle })
 }
 
-// WithLogger has each refusal logged in one line: at the level ERROR for the codes Unknown, Internal,
+// WithLogger logs each refusal in one line: at the level ERROR for the codes Unknown, Internal,
 // Unavailable and DataLoss, and at WARN otherwise. The message is "request refused", or "request would
 // be refused" where a report-only interceptor let the call pass. Nothing else is logged, and with nil
 // nothing at all. The attributes are those of package httpauth, except for what only HTTP has:
@@ -71,7 +71,7 @@ func WithLogger(logger *slog.Logger) Option {
 	return option(func(o *options) { o.logger = logger })
 }
 
-// WithObserver has a function called with every question that is asked of the policy of a call, and its
+// WithObserver sets a function that is called with every question that is asked of the policy of a call, and its
 // answer: see [permissions.Policy.Observe]. The context is that of the call. It has the claims
 // ([httpauth.FromContext]), and what was put into it before this interceptor. A nil function is ignored.
 //
@@ -86,7 +86,7 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 	})
 }
 
-// WithVerificationObserver has a function called each time that a token was verified or refused at the
+// WithVerificationObserver sets a function that is called each time that a token was verified or refused at the
 // beginning of a call, such as to keep metrics. It gets how long that took, with the look-up of keys, the
 // checks and the ceilings, and the error: nil, or what the answer is made from. [httpauth.ErrNoToken] is
 // among the errors. If there is no error, the context has the claims ([httpauth.FromContext]). A nil
@@ -128,7 +128,7 @@ func WithCeiling(ceiling *permissions.Policy) Option {
 
 // WithCeilingFunc is [WithCeiling] with a policy for each call, such as for the role that the subject has
 // in the service. The function is called once for each call, after the checks. For no ceiling it returns
-// [permissions.Unrestricted]. An error lets the call go no further, and is answered as [Error] says, with
+// [permissions.Unrestricted]. With an error the call is refused, and answered as [Error] says, with
 // Internal unless it says something else. A nil function is such an error.
 //
 // The claims are those of the token. The function must not change them. The context of the call does not
@@ -144,7 +144,7 @@ func WithCeilingFunc(
 	return option(func(o *options) { o.ceilings = append(o.ceilings, ceiling) })
 }
 
-// WithTokenFrom has a function take the token of a call from another place than the authorization
+// WithTokenFrom sets a function that takes the token of a call from another place than the authorization
 // metadata. It returns [httpauth.ErrNoToken] if there is no token. No token, and an empty one, are
 // answered with Unauthenticated. So is [httpauth.ErrAuthorization], which says that there are several.
 // Any other error is answered as [Error] says. Do not put a token into an error. With nil, the token
