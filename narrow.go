@@ -816,9 +816,6 @@ func (s *search) refusal() *NarrowError {
 // refusalIn returns the refusal for a conflict in a scope.
 func (s *search) refusalIn(scope point) *NarrowError {
 	refusal := s.refusal()
-	if refusal.Action == "" {
-		return refusal
-	}
 	kind, inner := scope.level.String(), "credential:*"
 	if scope.level == KindCredential {
 		inner = "configuration:*"

@@ -213,6 +213,12 @@ func TestNarrowSaysTrueOnlyWhereAllPoliciesDo(t *testing.T) {
 		"true by an ID":           {`{"credential:` + idA + `":true}`, ten},
 		"a list by external IDs":  {`{"credential:` + idA + `":true}`, exception},
 		"unrestricted and a list": {"", ten},
+		// What is denied in slack has no place there, and moves to the top level.
+		"beside rules in conflict": {
+			`{"credential:` + idA + `":true,"integration:slack":["events","config:write"]}`,
+			`{"integration:*":true,"credential:ext:x":` + string(jsonOf(names)) +
+				`,"integration:slack":{"credential:` + idB + `":["proxy-api"]}}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := permissions.Unrestricted()
@@ -639,6 +645,7 @@ func TestNarrowIsBounded(t *testing.T) {
 		tooLarge bool
 	}{
 		{"conflicts that have a solution", conflicts(1000, `["events","proxy-api"]`, "false", "true"), false},
+		{"conflicts that take too many steps", conflicts(1400, `["events","proxy-api"]`, "false", "true"), true},
 		{"too many conflicts", conflicts(5000, `["events","proxy-api"]`, "false", "true"), true},
 		{"many rules and one", []*permissions.Policy{ids(10_000, "true"), ceiling}, false},
 		{"the same rules", []*permissions.Policy{ids(10_000, "true"), ids(10_000, `["events"]`)}, false},
@@ -691,4 +698,15 @@ func TestNarrowNamesAQuestionOfManyRules(t *testing.T) {
 	require.Equal(t, permissions.Events, refused.Action)
 	require.Equal(t, refused.Allowed, narrowIntersection(t, p, q).Allowed(refused.Action, refused.Target))
 	require.ErrorContains(t, err, "a claim cannot give integration:\"i")
+}
+
+// A question about an integration that no rule names gets a name that no rule has.
+func TestNarrowNamesAnotherIntegration(t *testing.T) {
+	_, err := permissions.Narrow(
+		permissions.MustParse(`{"credential:`+idA+`":["proxy-api"],"integration:other":["proxy-api"]}`),
+		permissions.MustParse(`{"integration:*":true,"credential:ext:x":false}`))
+	var refused *permissions.NarrowError
+	require.ErrorAs(t, err, &refused)
+	name, _ := refused.Target.Lookup(permissions.IntegrationName)
+	require.Equal(t, "other-2", name)
 }

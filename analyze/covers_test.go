@@ -75,7 +75,8 @@ func TestWithoutRules(t *testing.T) {
 // invalid questions.
 func TestDeclaredPermissions(t *testing.T) {
 	one := permissions.WithPermissions("one")
-	all, declaring := permissions.MustParse(`{"integration:*":true}`), permissions.MustParse(`{"integration:*":true}`, one)
+	all := permissions.MustParse(`{"integration:*":true}`)
+	declaring := permissions.MustParse(`{"integration:*":true}`, one)
 	for name, policies := range map[string][2]*permissions.Policy{
 		"claims": {all, declaring}, "no claim": {permissions.Unrestricted(), permissions.Unrestricted(one)},
 		"no claim with a hook": {permissions.Unrestricted(), observed(t, permissions.Unrestricted(one))},

@@ -66,7 +66,9 @@ func TestRelation(t *testing.T) {
 func TestDiffJSON(t *testing.T) {
 	d := analyze.Diff(
 		permissions.MustParse(`{"integration:slack":["events"],"integration:jira":["events"]}`),
-		permissions.MustParse(`{"integration:slack":["events"],"integration:jira":["events","workflows"],"credential:*":[]}`))
+		permissions.MustParse(`{
+			"integration:slack":["events"],"integration:jira":["events","workflows"],"credential:*":[]
+		}`))
 	got, err := json.Marshal(d)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"summary": "narrower", "changes": [{
@@ -125,7 +127,8 @@ func TestDiffMarkdown(t *testing.T) {
 func TestDecisionsOfDiff(t *testing.T) {
 	one := permissions.WithPermissions("one")
 	parse := func(claim string) *permissions.Policy { return permissions.MustParse(claim, one) }
-	both, err := permissions.Intersect(parse(`{"integration:*":["one"]}`), permissions.MustParse(`{"integration:*":true}`))
+	all := permissions.MustParse(`{"integration:*":true}`)
+	both, err := permissions.Intersect(parse(`{"integration:*":["one"]}`), all)
 	require.NoError(t, err)
 	events := permissions.MustParse(`{"integration:*":["events"]}`)
 	withUnrestricted, err := permissions.Intersect(permissions.Unrestricted(one), events)
@@ -160,7 +163,8 @@ func TestDecisionsOfDiff(t *testing.T) {
 
 // TestTextsAsElsewhere requires that regions and questions print as rules and targets do.
 func TestTextsAsElsewhere(t *testing.T) {
-	claim := `{"integration:*":["events"],"integration:sl/ack":{"credential:*":["events"],"credential:ext:a\"b":["events"],
+	claim := `{"integration:*":["events"],"integration:sl/ack":{
+		"credential:*":["events"],"credential:ext:a\"b":["events"],
 		"credential:` + idX + `":{
 			"configuration:*":["events"],"configuration:ext:c":["events"],"configuration:` + idX + `":["events"]
 		}},

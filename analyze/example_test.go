@@ -9,7 +9,9 @@ import (
 
 // A service that issues tokens refuses to hand on more than its caller has.
 func ExampleCovers() {
-	caller := permissions.MustParse(`{"integration:*": ["proxy-api"], "integration:slack": {"credential:ext:ceo": false}}`)
+	caller := permissions.MustParse(`{
+		"integration:*": ["proxy-api"], "integration:slack": {"credential:ext:ceo": false}
+	}`)
 	wanted := permissions.MustParse(`{"integration:slack": ["proxy-api"]}`)
 	if ok, q := analyze.Covers(caller, wanted); !ok {
 		fmt.Println("refused:", q.Action)

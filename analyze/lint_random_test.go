@@ -82,7 +82,8 @@ var allCodes = []analyze.Code{
 }
 
 func newLintTest(t *testing.T, text []byte, targets []permissions.Target, known []string) *lintTest {
-	l := &lintTest{T: t, text: text, policy: permissions.MustParse(string(text), declared), known: known, targets: targets}
+	policy := permissions.MustParse(string(text), declared)
+	l := &lintTest{T: t, text: text, policy: policy, known: known, targets: targets}
 	l.findings = l.lint(observed(t, l.policy))
 	return l
 }
