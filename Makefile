@@ -4,7 +4,7 @@ FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fuzz soak bench load cover mutate ci
+.PHONY: help test race lint checks explorer fuzz soak bench load cover mutate ci
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -18,13 +18,19 @@ race: ## run them with the race detector
 lint: ## gofmt, go vet and staticcheck, in every module, and lines of tests below 120 characters
 	@set -e; unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi; \
-	long=$$(find . -name '*_test.go' -exec awk 'length >= 120 && !/^[ \t]*\/\// {print FILENAME ":" FNR}' {} +); \
+	long=$$(find . -name '*_test.go' -not -path '*/node_modules/*' -exec awk 'length >= 120 && !/^[ \t]*\/\// {print FILENAME ":" FNR}' {} +); \
 	if [ -n "$$long" ]; then echo "lines that are too long: $$long"; exit 1; fi; \
 	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	(cd tools && go build -o "$$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck); \
-	for module in $$(find . -name go.mod -not -path '*/testdata/*' -exec dirname {} \; | sort); do \
+	for module in $$(find . -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -exec dirname {} \; | sort); do \
 		echo "$$module"; (cd "$$module" && go vet ./... && "$$tools/staticcheck" ./...); \
 	done
+
+checks: ## golangci-lint, the exported API, the workflows, and other machines
+	scripts/golangci.sh
+	scripts/apidiff.sh
+	scripts/workflows.sh
+	scripts/portable.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (30s); it is an error if there is none
 	scripts/fuzz.sh $(FUZZTIME)
@@ -34,6 +40,9 @@ soak: ## hold the library against the reference for SOAKTIME (10m)
 
 bench: ## measure against peers; writes bench/RESULTS.md and a chart
 	cd bench && go run .
+
+explorer: ## build the explorer as a folder of static files, cmd/connectperms/explorer-static
+	cd cmd/connectperms && npm ci --ignore-scripts --prefix explorer/web && go run ./internal/explorerbuild -o explorer-static
 
 load: ## measure the forward-auth server of examples/gateway under concurrent requests
 	cd examples/gateway && go run . -load -o LOAD.md

@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 time=${1:?usage: scripts/fuzz.sh TIME, such as 30s}
-expected="FuzzClaim FuzzKey FuzzPayload FuzzRoundTrip FuzzScope FuzzTarget FuzzToken"
+expected="FuzzClaim FuzzKey FuzzPayload FuzzRecognize FuzzRoundTrip FuzzScope FuzzTarget FuzzToken"
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
