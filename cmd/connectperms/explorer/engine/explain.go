@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/connectperms/permissions"
+)
+
+type explainAnswer struct {
+	Allowed bool                    `json:"allowed"`
+	Answer  string                  `json:"answer"`
+	Reason  permissions.Reason      `json:"reason"`
+	Text    string                  `json:"text"`
+	Summary string                  `json:"summary"`
+	Rule    *ruleRef                `json:"rule,omitempty"`
+	Unknown permissions.Identifiers `json:"unknown"`
+	ActsOn  string                  `json:"actsOn"`
+	New     bool                    `json:"new"`
+	Steps   []step                  `json:"steps"`
+	Omitted int                     `json:"omitted"`
+	Hint    string                  `json:"hint"`
+	Changes []change                `json:"changes"`
+}
+
+type step struct {
+	Rule    *ruleRef                `json:"rule"`
+	Outcome permissions.Outcome     `json:"outcome"`
+	Text    string                  `json:"text"`
+	By      *ruleRef                `json:"by,omitempty"`
+	Level   string                  `json:"level,omitempty"`
+	Unknown permissions.Identifiers `json:"unknown,omitempty"`
+}
+
+func (e *Engine) explain(r *Request) (any, error) {
+	q, err := r.asked()
+	if err != nil {
+		return nil, err
+	}
+	c, v, err := e.claimOf(q)
+	if err != nil {
+		return nil, err
+	}
+	x := c.policy.Explain(q.action, q.target)
+	answer := explainAnswer{
+		Allowed: x.Decision.Allowed, Answer: answerOf(x.Decision), Reason: x.Decision.Reason,
+		Text: x.String(), Summary: x.Decision.String(), Rule: c.ref(c.number(x.Decision.Rule), v),
+		Unknown: x.Decision.Unknown, ActsOn: x.ActsOn.String(), New: x.New,
+		Steps: []step{}, Omitted: x.Omitted, Hint: x.Hint, Changes: []change{},
+	}
+	for _, s := range x.Steps {
+		answer.Steps = append(answer.Steps, step{
+			Rule: c.ref(c.number(s.Rule), v), Outcome: s.Outcome, Text: s.String(),
+			By: c.ref(c.number(s.By), v), Level: s.Level.String(), Unknown: s.Unknown,
+		})
+	}
+	if !answer.Allowed {
+		answer.Changes = c.changes(x)
+	}
+	return answer, nil
+}
+
+// A change is another question, or an edit of the claim, with another answer than a denial.
+type change struct {
+	Kind    string              `json:"kind"` // "question" or "claim"
+	Summary string              `json:"summary"`
+	Target  *permissions.Target `json:"target,omitempty"` // of a question
+	Answer  string              `json:"answer,omitempty"` // of a question
+	Edit    *textEdit           `json:"edit,omitempty"`   // of a claim
+	Others  bool                `json:"others,omitempty"` // of a claim: other answers change too
+}
+
+// maxChanges is how many questions are proposed.
+const maxChanges = 5
+
+// changes returns what makes the answer another one. Each change has been tried.
+func (c *claim) changes(x permissions.Explanation) []change {
+	changes := []change{}
+	isUseful := map[permissions.Target]bool{x.Target: false} // for the targets that were tried
+	ask := func(t permissions.Target) bool {
+		useful, tried := isUseful[t]
+		if tried || len(changes) == maxChanges || t.Err() != nil {
+			return useful
+		}
+		d := c.policy.Decide(x.Action, t)
+		useful = d.Allowed || x.Decision.Reason == permissions.ReasonUndetermined && answerOf(d) == "no"
+		if isUseful[t] = useful; useful {
+			summary := "ask about " + t.String()
+			changes = append(changes, change{Kind: "question", Summary: summary, Target: &t, Answer: answerOf(d)})
+		}
+		return useful
+	}
+	if x.Decision.Reason == permissions.ReasonUndetermined && !ask(absent(x.Target, permissions.KindUser)) {
+		ask(absent(x.Target, x.ActsOn))
+	}
+	for _, s := range x.Steps {
+		rule := s.Rule
+		switch s.Outcome {
+		case permissions.OutcomeUndetermined:
+			rule = s.By
+		case permissions.OutcomeConditional, permissions.OutcomeDeeper:
+		default:
+			continue
+		}
+		if t := named(x.Target, rule); !ask(t) {
+			ask(absent(t, x.ActsOn))
+		}
+	}
+	return append(changes, c.edits(x)...)
+}
+
+// absent returns a target in which every unknown identifier is absent. A level down to the given one that
+// the target does not have is one without identifiers.
+func absent(t permissions.Target, to permissions.Kind) permissions.Target {
+	return rebuild(t, max(t.Level(), to), func(which permissions.Identifiers) permissions.Identifier {
+		if which == permissions.CredentialID || which == permissions.ConfigurationID {
+			return permissions.NoID()
+		}
+		return permissions.NoExternalID()
+	})
+}
+
+// named returns a target in which the unknown identifiers are what a rule names, as far as the rule goes. In
+// place of the user it is what is in the rule's integration.
+func named(t permissions.Target, rule permissions.Rule) permissions.Target {
+	path := rule.Path()
+	if len(path) == 0 {
+		return t
+	}
+	if t.Level() == permissions.KindUser && !path[0].IsWildcard() {
+		t = permissions.Integration(path[0].Name())
+	}
+	to := max(t.Level(), path[len(path)-1].Kind())
+	return rebuild(t, to, func(which permissions.Identifiers) permissions.Identifier {
+		for _, scope := range path {
+			switch {
+			case scope.IsWildcard() || identifier(scope) != which:
+			case scope.IsExternal():
+				return permissions.ExternalID(scope.Name())
+			default:
+				return permissions.ID(scope.Name())
+			}
+		}
+		return permissions.Identifier{}
+	})
+}
+
+// identifier returns which identifier a scope names.
+func identifier(s permissions.Scope) permissions.Identifiers {
+	for _, l := range levels {
+		if s.Kind() == l.kind && s.IsExternal() {
+			return l.externalID
+		}
+		if s.Kind() == l.kind {
+			return l.id
+		}
+	}
+	return permissions.IntegrationName
+}
+
+// rebuild returns a target of a level, with what is known of t, and what fill says of what is unknown. Fill
+// returns the zero Identifier for what stays unknown. The user stays the user.
+func rebuild(
+	t permissions.Target, to permissions.Kind, fill func(permissions.Identifiers) permissions.Identifier,
+) permissions.Target {
+	name, state := t.Lookup(permissions.IntegrationName)
+	if state != permissions.Known {
+		return t
+	}
+	out := permissions.Integration(name)
+	for _, l := range levels {
+		if to < l.kind {
+			break
+		}
+		var ids []permissions.Identifier
+		for _, which := range []permissions.Identifiers{l.id, l.externalID} {
+			id := identifierOf(t, which)
+			if id == (permissions.Identifier{}) {
+				id = fill(which)
+			}
+			if id != (permissions.Identifier{}) {
+				ids = append(ids, id)
+			}
+		}
+		if l.kind == permissions.KindCredential {
+			out = out.Credential(ids...)
+		} else {
+			out = out.Configuration(ids...)
+		}
+	}
+	return out
+}
+
+// identifierOf returns what is known of an identifier, and the zero Identifier for what is unknown.
+func identifierOf(t permissions.Target, which permissions.Identifiers) permissions.Identifier {
+	isID := which == permissions.CredentialID || which == permissions.ConfigurationID
+	switch text, state := t.Lookup(which); {
+	case state == permissions.Known && isID:
+		return permissions.ID(text)
+	case state == permissions.Known:
+		return permissions.ExternalID(text)
+	case state == permissions.Absent && isID:
+		return permissions.NoID()
+	case state == permissions.Absent:
+		return permissions.NoExternalID()
+	}
+	return permissions.Identifier{}
+}
+
+// edits returns edits of the claim with which the question is allowed: the rule that denies grants the action
+// too, or a new rule for what the question is about. Each has been tried on the rules that can have a say in the
+// answer.
+func (c *claim) edits(x permissions.Explanation) []change {
+	var changes []change
+	if rule := c.denier(x); rule >= 0 {
+		grant := with(c.rules[rule].Grant(), x.Action)
+		if edit, ok := c.grantMore(rule, x.Action); ok && c.allowedWith(x, c.paths[rule], grant) {
+			summary := "add " + string(x.Action) + " to " + c.rules[rule].String()
+			changes = append(changes, change{Kind: "claim", Summary: summary, Edit: &edit, Others: true})
+		}
+	}
+	path := c.pathOf(x.Target, x.ActsOn)
+	if row := c.rows().rowOf(path); len(path) == 0 || row >= 0 && c.rows().rows[row].own[0] >= 0 {
+		return changes
+	}
+	grant := with(c.policy.Permissions(x.Target), x.Action)
+	if edit, ok := c.addRule(path, grant); ok && c.allowedWith(x, path, grant) {
+		summary := "add a rule for " + pathText(path)
+		changes = append(changes, change{Kind: "claim", Summary: summary, Edit: &edit, Others: true})
+	}
+	return changes
+}
+
+// with returns the permissions of a grant and one more.
+func with(grant permissions.PermissionSet, action permissions.Permission) []permissions.Permission {
+	var names []permissions.Permission
+	for p := range grant.All() {
+		names = append(names, p)
+	}
+	return append(names, action)
+}
+
+// pathOf returns the path of a rule for what an action on a target is about: as deep as what the action acts
+// on, with the names that are known. It is empty for the user. What a row has for "any other" is a wildcard.
+func (c *claim) pathOf(t permissions.Target, actsOn permissions.Kind) []permissions.Scope {
+	name, state := t.Lookup(permissions.IntegrationName)
+	if state != permissions.Known {
+		return nil
+	}
+	texts := []string{"integration:" + name}
+	for _, l := range levels {
+		if max(t.Level(), actsOn) < l.kind {
+			break
+		}
+		text := l.kind.String() + ":*"
+		if id, state := t.Lookup(l.id); state == permissions.Known {
+			text = l.kind.String() + ":" + id
+		} else if id, state := t.Lookup(l.externalID); state == permissions.Known {
+			text = l.kind.String() + ":ext:" + id
+		}
+		texts = append(texts, text)
+	}
+	var path []permissions.Scope
+	for _, text := range texts {
+		scope, err := permissions.ParseScope(text)
+		if err != nil {
+			return nil
+		}
+		if c.isAnyOther(scope) {
+			scope = anyOf[scope.Kind()]
+		}
+		path = append(path, scope)
+	}
+	return path
+}
+
+// isAnyOther reports whether a scope has a name that a row can have for "any other", and no rule has it.
+func (c *claim) isAnyOther(s permissions.Scope) bool {
+	rest, ok := strings.CutPrefix(s.Name(), unusedID)
+	if s.Kind() == permissions.KindIntegration {
+		rest, ok = strings.CutPrefix(s.Name(), unusedIntegration)
+		ok = ok && (rest == "" || rest[0] == '-')
+	}
+	if !ok || s.IsExternal() || strings.Trim(rest, "-0123456789") != "" {
+		return false
+	}
+	for _, path := range c.paths {
+		if slices.Contains(path, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// pathText returns a path for people, as Rule.String does.
+func pathText(path []permissions.Scope) string {
+	var labels []string
+	for _, scope := range path {
+		labels = append(labels, label(scope))
+	}
+	return strings.Join(labels, "/")
+}
+
+// denier returns the rule that denies: the deciding one, or the one that may deny.
+func (c *claim) denier(x permissions.Explanation) int {
+	if x.Decision.Rule != (permissions.Rule{}) {
+		return c.number(x.Decision.Rule)
+	}
+	for _, s := range x.Steps {
+		if s.Outcome == permissions.OutcomeUndetermined {
+			return c.number(s.By)
+		}
+	}
+	return -1
+}
+
+// allowedWith reports whether the question is allowed if the rule with a path has a grant. It asks a policy of
+// the rules that match the target for some values of what is unknown. Others have no say.
+func (c *claim) allowedWith(x permissions.Explanation, path []permissions.Scope, grant []permissions.Permission) bool {
+	var b permissions.Builder
+	known := factsOf(x.Target)
+	for number, other := range c.paths {
+		if known.canApply(other) && !slices.Equal(other, path) {
+			b.At(other...).Grant(c.rules[number].Grant())
+		}
+	}
+	b.At(path...).Allow(grant...)
+	policy, err := b.Build()
+	return err == nil && policy.Allowed(x.Action, x.Target)
+}
+
+// facts are what is known of a target, by identifier.
+type facts [permissions.ConfigurationID + 1]fact
+
+type fact struct {
+	text  string
+	state permissions.State
+}
+
+func factsOf(t permissions.Target) (known facts) {
+	look := func(which permissions.Identifiers) {
+		text, state := t.Lookup(which)
+		known[which] = fact{text, state}
+	}
+	look(permissions.IntegrationName)
+	for _, l := range levels {
+		look(l.id)
+		look(l.externalID)
+	}
+	return known
+}
+
+// canApply reports whether a path matches a target, or something in it, for some values of what is unknown.
+func (f *facts) canApply(path []permissions.Scope) bool {
+	for _, scope := range path {
+		if scope.IsWildcard() {
+			continue
+		}
+		known := &f[identifier(scope)]
+		if known.state == permissions.Absent || known.state == permissions.Known && known.text != scope.Name() {
+			return false
+		}
+	}
+	return true
+}

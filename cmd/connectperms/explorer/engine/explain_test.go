@@ -1,0 +1,370 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/cmd/connectperms/explorer/engine"
+)
+
+type explanation struct {
+	Allowed                       bool
+	Answer, Reason, Text, Summary string
+	Rule                          *rule
+	Unknown                       []string
+	ActsOn                        string
+	New                           bool
+	Steps                         []struct {
+		Rule          rule
+		Outcome, Text string
+		By            *rule
+		Level         string
+		Unknown       []string
+	}
+	Omitted int
+	Hint    string
+	Changes []struct {
+		Kind, Summary, Answer string
+		Target                json.RawMessage
+		Edit                  *edit
+		Others                bool
+	}
+}
+
+func TestExplain(t *testing.T) {
+	const claim = `{"integration:*": ["events"], "integration:slack": {"credential:*": false}, ` +
+		`"configuration:ext:A": true}`
+	const unknown = `{"integration:*": true, "configuration:ext:A": ["events"]}`
+	for _, test := range []struct {
+		name, claim    string
+		action, target string
+		answer, reason string
+		actsOn         string
+		unknown        []string
+		outcomes       []string
+		asks           map[string]string // the questions that are proposed, and their answers
+		edits          map[string]string // the edits that are proposed, and the claims that they make
+	}{
+		{
+			name: "a yes", claim: claim, action: "events", target: `{}`, answer: "yes", reason: "granted",
+			actsOn: "user", outcomes: []string{"deeper", "deeper", "decides"},
+		},
+		{
+			name: "a rule that denies", claim: claim, action: "proxy-api", target: `{"integration": "slack"}`,
+			answer: "no", reason: "not_granted", actsOn: "credential", outcomes: []string{"deeper", "decides", "overridden"},
+			asks: map[string]string{`{"integration":"slack","credential":{},"configuration":{"externalId":"A"}}`: "yes"},
+			edits: map[string]string{
+				`add proxy-api to integration:"slack"/credential:*`: `{"integration:*": ["events"], "integration:slack": ` +
+					`{"credential:*": ["proxy-api"]}, "configuration:ext:A": true}`,
+			},
+		},
+		{
+			name: "undetermined", claim: unknown, action: "workflows",
+			target: `{"integration": "jira", "credential": {}, "configuration": {"id": "` + credentialID + `"}}`,
+			answer: "undetermined", reason: "undetermined", actsOn: "configuration",
+			unknown: []string{"configuration.externalId"}, outcomes: []string{"conditional", "undetermined"},
+			asks: map[string]string{
+				`{"integration":"jira","credential":{"id":null,"externalId":null},` +
+					`"configuration":{"id":"` + credentialID + `","externalId":null}}`: "yes",
+				`{"integration":"jira","credential":{},"configuration":{"id":"` + credentialID + `","externalId":"A"}}`: "no",
+			},
+			edits: map[string]string{
+				`add workflows to integration:*/credential:*/configuration:ext:"A"`: `{"integration:*": true, ` +
+					`"configuration:ext:A": ["events", "workflows"]}`,
+				`add a rule for integration:"jira"/credential:*/configuration:` + credentialID: `{"integration:*": true, ` +
+					`"configuration:ext:A": ["events"], "integration:jira": {"credential:*": ` +
+					`{"configuration:` + credentialID + `": ["events", "workflows"]}}}`,
+			},
+		},
+		{
+			name: "no rule", claim: `{}`, action: "settings:read", target: `{"integration": "jira"}`,
+			answer: "no", reason: "no_rule", actsOn: "configuration",
+			edits: map[string]string{
+				`add a rule for integration:"jira"/credential:*/configuration:*`: `{"integration:jira":` +
+					`{"credential:*":{"configuration:*":["settings:read"]}}}`,
+			},
+		},
+		{
+			name: "the user", claim: "{\n  \"integration:slack\": true\n}", action: "events", target: `{}`,
+			answer: "no", reason: "no_rule", actsOn: "user", outcomes: []string{"deeper"},
+			asks: map[string]string{`{"integration":"slack"}`: "yes"},
+		},
+		{
+			name: "any other credential", claim: `{"integration:slack": {"credential:ext:a": true}}`, action: "events",
+			target: `{"integration":"slack","credential":{"id":"00000000-0000-4000-8000-000000000001","externalId":null}}`,
+			answer: "no", reason: "no_rule", actsOn: "credential", outcomes: []string{"no_match"},
+			edits: map[string]string{
+				`add a rule for integration:"slack"/credential:*`: `{"integration:slack": {"credential:ext:a": true, ` +
+					`"credential:*": ["events"]}}`,
+			},
+		},
+		{
+			name: "any credential", claim: `{"integration:*": ["proxy-api"]}`, action: "events",
+			target: `{"integration":"other","credential":{"id":"00000000-0000-4000-8000-000000000001","externalId":null}}`,
+			answer: "no", reason: "not_granted", actsOn: "credential", outcomes: []string{"decides"},
+			edits: map[string]string{
+				`add events to integration:*`: `{"integration:*": ["proxy-api", "events"]}`,
+				`add a rule for integration:*/credential:*`: `{"integration:*": ["proxy-api"], ` +
+					`"credential:*": ["proxy-api", "events"]}`,
+			},
+		},
+		{
+			name: "an integration that is not any other", claim: `{}`, action: "events",
+			target: `{"integration":"other-day"}`, answer: "no", reason: "no_rule", actsOn: "integration",
+			edits: map[string]string{`add a rule for integration:"other-day"`: `{"integration:other-day":["events"]}`},
+		},
+		{
+			name: "an ID that only looks like any other", action: "events",
+			claim:  `{"credential:00000000-0000-4000-8000-000000000001": false}`,
+			target: `{"integration":"slack","credential":{"id":"00000000-0000-4000-8000-000000000001","externalId":null}}`,
+			answer: "no", reason: "not_granted", actsOn: "credential", outcomes: []string{"decides"},
+			edits: map[string]string{
+				`add events to integration:*/credential:00000000-0000-4000-8000-000000000001`: `{` +
+					`"credential:00000000-0000-4000-8000-000000000001": ["events"]}`,
+				`add a rule for integration:"slack"/credential:00000000-0000-4000-8000-000000000001`: `{` +
+					`"credential:00000000-0000-4000-8000-000000000001": false, "integration:slack": ` +
+					`{"credential:00000000-0000-4000-8000-000000000001": ["events"]}}`,
+			},
+		},
+		{
+			name: "a scope that has a grant", claim: `{"integration:slack": ["events"]}`, action: "proxy-api",
+			target: `{"integration": "slack", "credential": {"id": "` + credentialID + `"}}`,
+			answer: "no", reason: "not_granted", actsOn: "credential", outcomes: []string{"decides"},
+			edits: map[string]string{`add proxy-api to integration:"slack"`: `{"integration:slack": ["events", "proxy-api"]}`},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var e engine.Engine
+			handle, target := parse(t, &e, test.claim), json.RawMessage(test.target)
+			got := call[explanation](t, &e, "explain", object{"claim": handle, "action": test.action, "target": target})
+			require.Equal(t, test.answer, got.Answer)
+			require.Equal(t, test.answer == "yes", got.Allowed)
+			require.Equal(t, test.reason, got.Reason)
+			require.Equal(t, test.actsOn, got.ActsOn)
+			require.Equal(t, append([]string{}, test.unknown...), got.Unknown)
+			var outcomes []string
+			for _, s := range got.Steps {
+				outcomes = append(outcomes, s.Outcome)
+			}
+			require.Equal(t, test.outcomes, outcomes)
+
+			var of permissions.Target
+			require.NoError(t, of.UnmarshalJSON(target))
+			want := must(permissions.Parse([]byte(test.claim))).Explain(permissions.Permission(test.action), of)
+			require.Equal(t, want.String(), got.Text)
+			require.Equal(t, want.Decision.String(), got.Summary)
+			require.Equal(t, want.Hint, got.Hint)
+			require.Len(t, got.Steps, len(want.Steps))
+			for i, s := range want.Steps {
+				require.Equal(t, s.String(), got.Steps[i].Text)
+			}
+
+			var asks, edits map[string]string
+			for _, c := range got.Changes {
+				if c.Kind == "question" {
+					require.NoError(t, of.UnmarshalJSON(c.Target))
+					require.Equal(t, "ask about "+of.String(), c.Summary)
+					asks = put(asks, string(c.Target), c.Answer)
+				} else {
+					edits = put(edits, c.Summary, c.Edit.apply(test.claim))
+				}
+			}
+			require.Equal(t, test.asks, asks)
+			require.Equal(t, test.edits, edits)
+		})
+	}
+}
+
+func put(m map[string]string, key, value string) map[string]string {
+	if m == nil {
+		m = make(map[string]string)
+	}
+	m[key] = value
+	return m
+}
+
+// Each change that an explanation proposes does change the answer, and each edit makes a claim with a yes.
+func TestChangesAreTrue(t *testing.T) {
+	questions, edits := 0, 0
+	for _, c := range slices.Concat(conformance(t, "decisions.json"), conformance(t, "random.json")) {
+		if c.Error != "" {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			var e engine.Engine
+			handle := parse(t, &e, c.Claim)
+			for _, q := range c.Queries {
+				if q.Invalid {
+					continue
+				}
+				request := object{"claim": handle, "action": q.Action, "target": q.Target}
+				got := call[explanation](t, &e, "explain", request)
+				require.True(t, !got.Allowed || len(got.Changes) == 0)
+				for _, change := range got.Changes {
+					if change.Kind == "question" {
+						questions++
+						again := object{"claim": handle, "action": q.Action, "target": change.Target}
+						require.Equal(t, change.Answer, call[answer](t, &e, "question", again).Answer)
+						require.NotEqual(t, got.Answer, change.Answer)
+						continue
+					}
+					edits++
+					edited := change.Edit.apply(c.Claim)
+					again := object{"claim": parse(t, &e, edited), "action": q.Action, "target": q.Target}
+					got := call[answer](t, &e, "question", again)
+					require.Equal(t, "yes", got.Answer, "%s on %s with %s", q.Action, q.Target, edited)
+					parse(t, &e, c.Claim) // it stays one of the latest
+				}
+			}
+		})
+	}
+	require.Greater(t, questions, 100)
+	require.Greater(t, edits, 100)
+}
+
+// The rows of the answer are those of the outline that the request names.
+func TestExplainWithTheRowsOfTwoClaims(t *testing.T) {
+	var e engine.Engine
+	before, after := parse(t, &e, `{"integration:a": true}`), parse(t, &e, `{"integration:b": true}`)
+	question := object{"claim": after, "action": "events", "target": object{"integration": "b"}}
+	require.Equal(t, 1, call[explanation](t, &e, "explain", question).Rule.Row)
+	question["outline"] = []string{before, after}
+	require.Equal(t, 2, call[explanation](t, &e, "explain", question).Rule.Row)
+	require.Equal(t, 2, call[answer](t, &e, "question", question).Rule.Row)
+	question["outline"] = []string{before}
+	require.Equal(t, -1, call[answer](t, &e, "question", question).Rule.Row)
+}
+
+func TestUnrestricted(t *testing.T) {
+	var e engine.Engine
+	got := call[struct {
+		Handle       string
+		Rules        int
+		Unrestricted bool
+	}](t, &e, "parse", object{"unrestricted": true})
+	require.True(t, got.Unrestricted)
+	require.Zero(t, got.Rules)
+	explained := call[explanation](t, &e, "explain", object{"claim": got.Handle, "action": "events", "target": object{}})
+	require.True(t, explained.Allowed)
+	require.Equal(t, "no_claim", explained.Reason)
+	rows := allRows(t, &e, got.Handle)
+	require.Equal(t, "the user ----yy-y-y\nany integration (implied) yyyyyyyyyy\n", printed(rows))
+	require.Empty(t, call[findings](t, &e, "lint", object{"claim": got.Handle}).Findings)
+}
+
+func TestQuestion(t *testing.T) {
+	const slack = `permissions.Integration("slack")`
+	for _, test := range []struct {
+		name, target      string
+		goTarget, command string
+	}{
+		{"the user", `{}`, `permissions.User()`, `--user`},
+		{"an integration", `{"integration": "slack"}`, slack, `--integration slack`},
+		{
+			"a name that a shell would read", `{"integration": "it's $(a) \"b\""}`,
+			`permissions.Integration("it's $(a) \"b\"")`, `--integration 'it'\''s $(a) "b"'`,
+		},
+		{"a name like a flag", `{"integration": "--token"}`, `permissions.Integration("--token")`, `--integration=--token`},
+		{
+			"a credential by its ID", `{"integration": "slack", "credential": {"id": "` + credentialID + `"}}`,
+			slack + `.Credential(permissions.ID("` + credentialID + `"))`,
+			`--integration slack --credential-id ` + credentialID,
+		},
+		{
+			"what is absent", `{"integration": "slack", "credential": {"id": null, "externalId": null}}`,
+			slack + `.Credential(permissions.NoID(), permissions.NoExternalID())`,
+			`--integration slack --no-credential-id --no-credential-external-id`,
+		},
+		{
+			"a configuration",
+			`{"integration": "slack", "credential": {"externalId": "a b"}, "configuration": {"externalId": "é"}}`,
+			slack + `.Credential(permissions.ExternalID("a b")).Configuration(permissions.ExternalID("é"))`,
+			`--integration slack --credential-external-id 'a b' --configuration-external-id 'é'`,
+		},
+		{
+			"a credential about which nothing is known", `{"integration": "slack", "credential": {}}`,
+			slack + `.Credential()`, `--target '{"integration":"slack","credential":{}}'`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var e engine.Engine
+			question := object{"action": "events", "target": json.RawMessage(test.target)}
+			got := call[map[string]string](t, &e, "question", question)
+			require.Equal(t, "err := policy.Check(permissions.Events, "+test.goTarget+")", got["go"])
+			require.Equal(t, "connectperms explain events --claim claim.json "+test.command, got["command"])
+			var asked struct {
+				Action permissions.Permission
+				Target json.RawMessage
+			}
+			require.NoError(t, json.Unmarshal([]byte(got["json"]), &asked))
+			require.Equal(t, permissions.Events, asked.Action)
+			require.JSONEq(t, test.target, string(asked.Target))
+			require.NotContains(t, got, "answer", "no claim was asked")
+		})
+	}
+	t.Run("invalid", func(t *testing.T) {
+		var e engine.Engine
+		for _, test := range []struct{ action, target, field string }{
+			{"fly", `{}`, "action"},
+			{"proxy-api", `{}`, "target"},
+			{"events", `{"credential": {}}`, "target"},
+			{"events", `{"integration": ""}`, "integration"},
+			{"events", `{"integration": "a", "credential": {"id": "x"}}`, "credential ID"},
+			{"events", `{"integration": "a", "user": 1}`, "target"},
+			{"events", `null`, "target"},
+		} {
+			got := failed(t, &e, "question", object{"action": test.action, "target": json.RawMessage(test.target)}).Error
+			require.Equal(t, "question", got.Code)
+			require.NotEmpty(t, got.Problem)
+		}
+		require.Equal(t, "question", failed(t, &e, "question", object{"action": "events"}).Error.Code)
+	})
+}
+
+// The table of permissions says what the library says.
+func TestVocabulary(t *testing.T) {
+	var e engine.Engine
+	got := call[struct {
+		Permissions []struct {
+			Name        permissions.Permission
+			Description string
+			Includes    []permissions.Permission
+			ActsOn      map[string]string
+		}
+	}](t, &e, "vocabulary", object{})
+	var names []permissions.Permission
+	everything := permissions.Unrestricted()
+	for _, p := range got.Permissions {
+		names = append(names, p.Name)
+		require.NotEmpty(t, p.Description)
+		only := must(permissions.Parse([]byte(`{"integration:*": ["` + string(p.Name) + `"]}`)))
+		for _, other := range permissions.AllPermissions() {
+			included := other == p.Name || slices.Contains(p.Includes, other)
+			granted := only.Permissions(permissions.Integration("a"))
+			require.Equal(t, included, granted.Has(other), "%s includes %s", p.Name, other)
+		}
+		integration := permissions.Integration("a")
+		for level, target := range map[string]permissions.Target{
+			"user": permissions.User(), "integration": integration, "credential": integration.Credential(),
+			"configuration": integration.Credential().Configuration(),
+		} {
+			explained, said := everything.Explain(p.Name, target), p.ActsOn[level]
+			want := map[string]string{"user": "the user", "integration": "the integration", "credential": "the credential",
+				"configuration": "itself"}[level]
+			switch {
+			case !explained.Decision.Allowed:
+				want = "invalid"
+			case explained.New:
+				want = "a new " + explained.ActsOn.String()
+			case explained.ActsOn != target.Level():
+				want = "a " + explained.ActsOn.String()
+			}
+			require.Equal(t, want, said, "%s on %s", p.Name, level)
+		}
+	}
+	require.Equal(t, permissions.AllPermissions(), names)
+}
