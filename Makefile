@@ -24,7 +24,8 @@ lint: ## gofmt, go vet and staticcheck, in every module, and lines of tests belo
 	(cd tools && go build -o "$$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck); \
 	for module in $$(find . -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -exec dirname {} \; | sort); do \
 		echo "$$module"; (cd "$$module" && go vet ./... && "$$tools/staticcheck" ./...); \
-	done
+	done; \
+	cd cmd/connectperms && GOOS=js GOARCH=wasm go vet ./explorer/wasm ./explorer/tokenwasm
 
 checks: ## golangci-lint, the exported API, the workflows, and other machines
 	scripts/golangci.sh

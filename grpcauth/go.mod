@@ -3,7 +3,7 @@ module github.com/connectperms/permissions/grpcauth
 go 1.25.0
 
 require (
-	github.com/connectperms/permissions v0.2.0
+	github.com/connectperms/permissions v0.1.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4
 	github.com/stretchr/testify v1.12.1

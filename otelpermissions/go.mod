@@ -3,7 +3,7 @@ module github.com/connectperms/permissions/otelpermissions
 go 1.25.0
 
 require (
-	github.com/connectperms/permissions v0.2.0
+	github.com/connectperms/permissions v0.1.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/prometheus/client_golang v1.24.1
 	github.com/stretchr/testify v1.12.1

@@ -3,8 +3,8 @@ module github.com/connectperms/permissions/examples/grpc
 go 1.25.0
 
 require (
-	github.com/connectperms/permissions v0.2.0
-	github.com/connectperms/permissions/grpcauth v0.2.0
+	github.com/connectperms/permissions v0.1.0
+	github.com/connectperms/permissions/grpcauth v0.1.0
 	github.com/stretchr/testify v1.12.1
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260706201446-f0a921348800
 	google.golang.org/grpc v1.84.0
