@@ -308,6 +308,7 @@ func TestNilErrorsHaveATextAndAKind(t *testing.T) {
 		{"ParseError", (*permissions.ParseError)(nil), permissions.ErrClaim},
 		{"QuestionError", (*permissions.QuestionError)(nil), permissions.ErrQuestion},
 		{"DeniedError", (*permissions.DeniedError)(nil), permissions.ErrDenied},
+		{"NarrowError", (*permissions.NarrowError)(nil), permissions.ErrNarrow},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			require.Equal(t, "permissions: a nil *"+test.name, test.err.Error())

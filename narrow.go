@@ -31,6 +31,9 @@ type NarrowError struct {
 
 // Error returns all of e in one line.
 func (e *NarrowError) Error() string {
+	if e == nil {
+		return "permissions: a nil *NarrowError"
+	}
 	var b strings.Builder
 	b.WriteString("permissions: " + ErrNarrow.Error() + ": ")
 	if e.Action != "" {

@@ -239,7 +239,8 @@ func TestConcurrentQuestions(t *testing.T) {
 		id, _ := target.Lookup(permissions.CredentialID)
 		return permissions.Integration("slack").Credential(permissions.ID(id), permissions.NoExternalID()), nil
 	}
-	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), routes, forwardauth.WithLookup(lookup, time.Minute, 4))
+	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), routes,
+		forwardauth.WithLookup(lookup, time.Minute, 4))
 	require.NoError(t, err)
 	header := with(t, notTeamA)
 	var wg sync.WaitGroup

@@ -95,7 +95,7 @@ func (i *Interceptor) Unary(
 // The token is judged when the stream begins. [Require] says what happens then. After that, the token
 // is looked at whenever the handler receives or sends a message. Once it has run out (by the clock and
 // the leeway of the verifier), the handler gets an error with the code Unauthenticated in place of the
-// message or of the end of the stream, no more messages are sent, and the stream ends with that error
+// message or of the end of the stream, no more messages are sent (headers and trailers are), and the stream ends with that error
 // whatever the handler returns. So a handler that acts when the client has sent everything does not act
 // for a token that has run out. Nothing else is checked again: neither whether the token was revoked,
 // nor the ceilings.
@@ -304,7 +304,7 @@ func (c *call) stop(err error) error {
 	if err == nil {
 		return nil
 	}
-	e := errorOf(c.ctx, err)
+	e := c.errorOf(err)
 	if c.auth.reportOnly {
 		c.log(e, "request would be refused")
 		return nil
@@ -312,26 +312,51 @@ func (c *call) stop(err error) error {
 	return c.refuse(e)
 }
 
-// answer returns the error that the caller gets for an error of a handler.
-func (c *call) answer(err error) error {
-	if _, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
-		if _, own := err.(*Error); !own {
-			return err
-		}
+// errorOf returns the answer to an error. An error may be a nil pointer whose methods panic, which is
+// answered with Internal.
+func (c *call) errorOf(err error) (e *Error) {
+	panicked := recovered(func() error {
+		e = errorOf(c.ctx, err)
+		return nil
+	})
+	if panicked != nil {
+		return &Error{Code: codes.Internal, Err: panicked}
 	}
-	if answerTo(err) == nil {
+	return e
+}
+
+// answer returns the error that the caller gets for an error of a handler. An error that matches none of
+// this module is not changed.
+func (c *call) answer(err error) error {
+	var known *Error
+	panicked := recovered(func() error {
+		known = answerTo(err)
+		return nil
+	})
+	if known == nil && panicked == nil {
 		return err
 	}
-	return c.refuse(errorOf(c.ctx, err))
+	return c.refuse(c.errorOf(err))
 }
 
 // refuse logs an error and returns what the caller gets.
 func (c *call) refuse(e *Error) error {
 	c.log(e, "request refused")
-	if c.auth.onError != nil {
+	if c.auth.onError == nil {
+		return e
+	}
+	var answer error
+	panicked := recovered(func() error {
 		if err := c.auth.onError(c.ctx, e); status.Code(err) != codes.OK {
-			return err
+			answer = err
 		}
+		return nil
+	})
+	switch {
+	case panicked != nil:
+		c.log(&Error{Code: codes.Internal, Err: panicked}, "error handler panicked")
+	case answer != nil:
+		return answer
 	}
 	return e
 }

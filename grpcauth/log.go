@@ -12,12 +12,21 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// log logs a refusal in one line. See [WithLogger].
+// log logs a refusal in one line. See [WithLogger]. An error that cannot be printed is logged as a panic.
 func (c *call) log(e *Error, message string) {
-	logger := c.auth.logger
-	if logger == nil {
+	if c.auth.logger == nil {
 		return
 	}
+	panicked := recovered(func() error {
+		c.logError(e, message)
+		return nil
+	})
+	if panicked != nil {
+		c.logError(&Error{Code: e.Code, Err: panicked}, message)
+	}
+}
+
+func (c *call) logError(e *Error, message string) {
 	level := slog.LevelWarn
 	switch e.code() {
 	case codes.Unknown, codes.Internal, codes.Unavailable, codes.DataLoss:
@@ -25,7 +34,7 @@ func (c *call) log(e *Error, message string) {
 	}
 	attrs := []slog.Attr{slog.String("code", e.code().String())}
 	var denied *permissions.DeniedError
-	if errors.As(e.Err, &denied) {
+	if errors.As(e.Err, &denied) && denied != nil {
 		attrs = append(attrs, denied.Decision.LogValue().Group()...)
 		attrs = append(attrs, slog.String("action", plain(string(denied.Action))))
 		attrs = append(attrs, slog.Any("target", denied.Target))
@@ -54,7 +63,7 @@ func (c *call) log(e *Error, message string) {
 	if c.auth.reportOnly {
 		attrs = append(attrs, slog.Bool("report_only", true))
 	}
-	logger.LogAttrs(c.ctx, level, message, attrs...)
+	c.auth.logger.LogAttrs(c.ctx, level, message, attrs...)
 }
 
 // deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings.

@@ -74,6 +74,7 @@ func WithLogger(logger *slog.Logger) Option {
 // WithObserver sets a function that is called with every question that is asked of the policy of a call, and its
 // answer: see [permissions.Policy.Observe]. The context is that of the call. It has the claims
 // ([httpauth.FromContext]), and what was put into it before this interceptor. A nil function is ignored.
+// The function must not ask the policy of the context, since that would call it again without end.
 //
 // Where a target function makes no target and says that the question is invalid, the function sees an
 // invalid question with an invalid target. What was wrong is in the log. A call whose token is refused

@@ -20,7 +20,7 @@ func (m *Middleware) log(r *http.Request, e *Error, message string) {
 	}
 	attrs := []slog.Attr{slog.Int("status", e.status())}
 	var denied *permissions.DeniedError
-	if errors.As(e.Err, &denied) {
+	if errors.As(e.Err, &denied) && denied != nil {
 		attrs = append(attrs, denied.Decision.LogValue().Group()...)
 		attrs = append(attrs, slog.String("action", text.Plain(string(denied.Action))))
 		attrs = append(attrs, slog.Any("target", denied.Target))

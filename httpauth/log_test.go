@@ -1,6 +1,7 @@
 package httpauth_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -246,4 +247,17 @@ func TestContextDoesNotPrintTheToken(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		require.NotContains(t, fmt.Sprintf(verb, next.requests[0].Context()), token)
 	}
+}
+
+// A handler can return a typed nil as its error by mistake. It is answered and logged as what it would be.
+func TestNilDenialIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	auth := httpauth.New(kit.Verifier(), httpauth.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	handler := auth.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpauth.WriteError(w, r, (*permissions.DeniedError)(nil))
+	}))
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, kit.Authorize(t, httptest.NewRequest("GET", "/", nil), "ann", permissions.Unrestricted()))
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Contains(t, log.String(), "a nil *DeniedError")
 }

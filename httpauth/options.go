@@ -80,7 +80,8 @@ func WithLogger(logger *slog.Logger) Option {
 // WithObserver sets a function that is called with every question that is asked of the policy of a
 // request, and its answer: see [permissions.Policy.Observe]. The context is that of the request. It
 // has the claims ([FromContext]), and what was put into it before this middleware. A nil function
-// is ignored.
+// is ignored. The function must not ask the policy of the context, since that would call it again
+// without end.
 //
 // Where [Sources] cannot make a target, the function sees an invalid question with an invalid target.
 // What was wrong is in the log. A request whose token is refused asks no question: see

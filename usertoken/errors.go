@@ -59,6 +59,9 @@ type TokenError struct {
 
 // Error returns all of e in one line.
 func (e *TokenError) Error() string {
+	if e == nil {
+		return "usertoken: a nil *TokenError"
+	}
 	var b strings.Builder
 	b.WriteString("usertoken: token refused: " + e.Field)
 	if e.Found != "" {
@@ -77,6 +80,9 @@ func (e *TokenError) Error() string {
 // Unwrap returns what e matches.
 func (e *TokenError) Unwrap() []error {
 	errs := []error{ErrToken}
+	if e == nil {
+		return errs
+	}
 	switch e.Kind {
 	case jwt.ErrTokenExpired, jwt.ErrTokenNotValidYet, jwt.ErrTokenUsedBeforeIssued, jwt.ErrTokenInvalidAudience,
 		jwt.ErrTokenInvalidIssuer, jwt.ErrTokenRequiredClaimMissing:

@@ -90,3 +90,10 @@ func TestConstructorsAreDocumentedWithTheirTypes(t *testing.T) {
 		require.Equal(t, typ, found[function], function)
 	}
 }
+
+// A function can return a typed nil as its error by mistake.
+func TestNilTokenError(t *testing.T) {
+	var err error = (*usertoken.TokenError)(nil)
+	require.EqualError(t, err, "usertoken: a nil *TokenError")
+	requireReasons(t, err, usertoken.ErrToken)
+}

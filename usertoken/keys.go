@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"math/big"
 	"strings"
 	"unicode"
 )
@@ -82,6 +83,14 @@ func keyProblem(key *rsa.PublicKey) string {
 		return fmt.Sprintf("has the public exponent %d, and needs an odd one from 3 to %d", key.E, math.MaxInt32)
 	}
 	return ""
+}
+
+// copyOf returns a copy of a key, or the key itself if it has no modulus.
+func copyOf(key *rsa.PublicKey) *rsa.PublicKey {
+	if key == nil || key.N == nil {
+		return key
+	}
+	return &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}
 }
 
 // A finding is what a text or a key turned out to be.

@@ -49,6 +49,7 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 		key, ok := k.(*rsa.PublicKey)
 		problem := "is " + describeKey(k)
 		if ok {
+			key = copyOf(key) // so that what was checked is what is used, even if the source changes it
 			problem = keyProblem(key)
 		}
 		switch {

@@ -62,25 +62,20 @@ func (c *signatureCache) setOf(digest signatureDigest) *signatureSet {
 	return &c.sets[binary.NativeEndian.Uint64(digest[:])%uint64(len(c.sets))]
 }
 
-// has reports whether a digest is remembered. That counts as a use.
+// has reports whether a digest is remembered. It changes nothing, because the token may be refused yet.
 func (c *signatureCache) has(digest signatureDigest) bool {
 	s := c.setOf(digest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.digests[:s.used], digest)
-	if i < 0 {
-		return false
-	}
-	s.putFirst(i, digest)
-	return true
+	return slices.Contains(s.digests[:s.used], digest)
 }
 
-// add remembers a digest.
-func (c *signatureCache) add(digest signatureDigest) {
+// use remembers the digest of a token that was accepted, as the most recently used one of its set.
+func (c *signatureCache) use(digest signatureDigest) {
 	s := c.setOf(digest)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.digests[:s.used], digest) // another goroutine may have added it
+	i := slices.Index(s.digests[:s.used], digest)
 	if i < 0 {
 		s.used = min(s.used+1, setSize)
 		i = s.used - 1

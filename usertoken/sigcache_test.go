@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"math/big"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -287,16 +288,125 @@ func TestSignatureCacheFindsWhatItHasRoomFor(t *testing.T) {
 
 func TestSignatureCacheTakesItsMemoryAtTheStart(t *testing.T) {
 	const entries = 100_000
+	projectKey() // it takes memory when it is made
 	var c *cached
 	start := allocated(func() { c = newCached(t, entries) })
 	require.InDelta(t, 34*entries, start, 34*entries/10)
 	tokens := numbered(t, 60)
+	i := 0
 	entry := retained(func() any {
-		c.accept(t, tokens[0])
-		tokens = tokens[1:]
+		c.accept(t, strings.Clone(tokens[i]))
+		i++
 		return nil
 	})
-	require.Less(t, entry, 16, "an entry takes no memory of its own")
+	require.Less(t, entry, 16, "an entry takes no memory of its own, and keeps no token")
+	runtime.KeepAlive(c)
+	runtime.KeepAlive(tokens)
+}
+
+// Every part of a token that is longer than what is hashed at once counts.
+func TestSignatureCacheHashesLongTokensWhole(t *testing.T) {
+	c := newCached(t, 100)
+	for _, length := range []int{700, 1000, 1024, 1500, 5000} {
+		token := signPayload(t, payload("filler", quoted(strings.Repeat("x", length))))
+		c.accept(t, token)
+		require.True(t, c.accept(t, token))
+		for i := len(token) - 1; i >= 0; i -= 7 {
+			other := "A"
+			if token[i] == 'A' {
+				other = "B"
+			}
+			claims, err := c.Verify(token[:i] + other + token[i+1:])
+			require.ErrorIs(t, err, usertoken.ErrToken, "%d of %d", i, len(token))
+			require.Nil(t, claims)
+			require.False(t, c.latest.Remembered, "%d of %d", i, len(token))
+		}
+	}
+}
+
+// Of several keys only the one that signed is remembered, wherever it is among them.
+func TestSignatureCacheRemembersTheSigner(t *testing.T) {
+	project, other := &projectKey().PublicKey, &otherKey().PublicKey
+	for name, keys := range map[string][]jwt.VerificationKey{"first": {project, other}, "last": {other, project}} {
+		t.Run(name, func(t *testing.T) {
+			c := newCached(t, 100)
+			c.keys = jwt.VerificationKeySet{Keys: keys}
+			token := signPayload(t, payload())
+			require.False(t, c.accept(t, token))
+			require.True(t, c.accept(t, token))
+			c.keys = other
+			require.False(t, c.refuse(t, token, forged))
+		})
+	}
+}
+
+// Every part of a modulus counts.
+func TestSignatureCacheTakesNoKeyForAnother(t *testing.T) {
+	c := newCached(t, 100)
+	token := signPayload(t, payload())
+	c.accept(t, token)
+	for bit := 1; bit < 2047; bit += 31 {
+		n := new(big.Int).Set(projectKey().N)
+		n.SetBit(n, bit, n.Bit(bit)^1)
+		c.keys = &rsa.PublicKey{N: n, E: projectKey().E}
+		require.False(t, c.refuse(t, token, forged), bit)
+	}
+}
+
+// A key source may change a key in place at any time, such as between the signature and the dates, when the
+// clock is asked.
+func TestSignatureCacheWithAKeyThatChanges(t *testing.T) {
+	key := &rsa.PublicKey{N: new(big.Int).Set(projectKey().N), E: projectKey().E}
+	change := false
+	clock := func() time.Time {
+		if change {
+			key.N.Set(otherKey().N)
+		}
+		return testNow
+	}
+	v := newSourceVerifier(t, func(*jwt.Token) (any, error) { return key, nil },
+		usertoken.WithSignatureCache(8), usertoken.WithClock(clock))
+	token := signPayload(t, payload())
+	change = true
+	_, err := v.Verify(token)
+	require.NoError(t, err, "the key was good when the source returned it")
+	_, err = v.Verify(token)
+	require.ErrorIs(t, err, jwt.ErrTokenSignatureInvalid)
+}
+
+// Tokens that are refused do not count as used: seven that have expired are pushed out before one that is good.
+func TestSignatureCacheDoesNotCountRefusals(t *testing.T) {
+	c := newCached(t, 1)
+	var short []string
+	for i := range 7 {
+		short = append(short, signPayload(t, payload("jti", quoted(strconv.Itoa(i)), "exp", at(60))))
+		c.accept(t, short[i])
+	}
+	good := signPayload(t, payload())
+	c.accept(t, good)
+	c.now = testNow.Add(10 * time.Minute)
+	for _, token := range short {
+		require.True(t, c.refuse(t, token, expired))
+	}
+	c.accept(t, signPayload(t, payload("jti", `"another"`)))
+	require.True(t, c.accept(t, good))
+}
+
+// Which tokens share a set, and so push each other out, is different for each verifier.
+func TestSignatureCachePlacesTokensByItsSecret(t *testing.T) {
+	tokens := numbered(t, 200)
+	remembered := func() (list []bool) {
+		c := newCached(t, 64) // eight sets
+		for _, token := range tokens {
+			c.accept(t, token)
+		}
+		c.now = testNow.Add(2 * time.Hour)
+		for _, token := range tokens {
+			list = append(list, c.refuse(t, token, expired))
+		}
+		return list
+	}
+	require.NotEqual(t, remembered(), remembered())
 }
 
 func TestSignatureCacheOfManyGoroutines(t *testing.T) {

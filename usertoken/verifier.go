@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rsa"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +71,7 @@ func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (
 			o.errs = append(o.errs, badKey(where, "the key "+problem))
 			continue
 		}
-		keys = append(keys, &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E})
+		keys = append(keys, copyOf(key))
 	}
 	if _, err := permissions.Parse([]byte("{}"), o.claimOptions...); err != nil {
 		o.errs = append(o.errs, err)
@@ -162,17 +161,21 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 	if err != nil {
 		return nil, false, err
 	}
-	var digest signatureDigest
+	var digest, entry signatureDigest // of the token, and of the token with the key that signed it
 	if v.signatures != nil {
 		digest = v.signatures.tokenDigest(token)
 		remembered = slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool {
-			return v.signatures.has(v.signatures.signatureDigest(digest, key))
+			entry = v.signatures.signatureDigest(digest, key)
+			return v.signatures.has(entry)
 		})
 	}
-	var signer *rsa.PublicKey
 	if !remembered {
-		if signer, err = t.verifySignature(keys); err != nil {
+		signer, err := t.verifySignature(keys)
+		if err != nil {
 			return nil, false, err
+		}
+		if v.signatures != nil {
+			entry = v.signatures.signatureDigest(digest, signer)
 		}
 	}
 	set, err := readClaimsSet(t.payload, v.claimOptions)
@@ -182,8 +185,8 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 	if err := v.check(set); err != nil {
 		return nil, remembered, err
 	}
-	if v.signatures != nil && !remembered {
-		v.signatures.add(v.signatures.signatureDigest(digest, signer))
+	if v.signatures != nil {
+		v.signatures.use(entry)
 	}
 	claims = NewClaims(v.claimOptions...)
 	claims.take(set)
