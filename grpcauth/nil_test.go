@@ -45,7 +45,8 @@ var nilErrors = map[string]error{
 
 func callWith(t *testing.T, auth *grpcauth.Interceptor, method string, request any, handler grpc.UnaryHandler) error {
 	t.Helper()
-	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+kit.Token(t, "ann", salesOnly)))
+	token := metadata.Pairs("authorization", "Bearer "+kit.Token(t, "ann", salesOnly))
+	ctx := metadata.NewIncomingContext(t.Context(), token)
 	_, err := auth.Unary(ctx, request, &grpc.UnaryServerInfo{FullMethod: method}, handler)
 	return err
 }
