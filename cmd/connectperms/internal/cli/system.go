@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -45,17 +46,27 @@ var errInterrupted = errors.New("interrupted")
 func secret() (data []byte, err error) {
 	const ctrlC, ctrlD = 3, 4
 	file := int(os.Stdin.Fd())
-	state, err := term.MakeRaw(file)
+	state, err := term.GetState(file)
+	if err != nil {
+		return nil, err
+	}
+	// Nobody leaves a terminal raw: a signal is awaited before the terminal becomes raw, and after it nothing
+	// makes it so.
+	var raw sync.Mutex
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		raw.Lock()
+		_ = term.Restore(file, state)
+		os.Exit(codeError)
+	})()
+	raw.Lock()
+	_, err = term.MakeRaw(file)
+	raw.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, term.Restore(file, state)) }()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	defer context.AfterFunc(ctx, func() { // nobody leaves a terminal raw
-		_ = term.Restore(file, state)
-		os.Exit(codeError)
-	})()
 	buffer := make([]byte, 4096)
 	for {
 		n, err := os.Stdin.Read(buffer)
