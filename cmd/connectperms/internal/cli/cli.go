@@ -210,6 +210,9 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 		if len(args) >= least && (len(args) <= most || most < 0) {
 			return nil
 		}
+		if most >= 0 && len(args) > most {
+			what += "; a value with a space needs quotation marks"
+		}
 		return fmt.Errorf("%s takes %s; see %s --help", c.CommandPath(), what, c.CommandPath())
 	}
 }

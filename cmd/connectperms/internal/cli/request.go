@@ -57,7 +57,8 @@ func viewRequest(s source) *requestView {
 	return &requestView{r.Method, recognize.Redact(r.Path), recognize.Redact(command)}
 }
 
-// commandFor returns the command that asks about a request, or "". A name that is not in the request is NAME.
+// commandFor returns the command that asks about a request, or "". A name that is not in the request is the
+// placeholder.
 func commandFor(r recognize.Request) string {
 	for _, rule := range requestRules {
 		m := rule.path.FindStringSubmatch(r.Path)
@@ -82,7 +83,7 @@ func commandFor(r recognize.Request) string {
 		if levels >= 1 {
 			name := found["integration"]
 			if name == "" {
-				name = "NAME"
+				name = placeholder
 			}
 			command = append(command, "--integration", shellQuote(name))
 		}

@@ -88,6 +88,7 @@ func TestInspectProposesTheQuestion(t *testing.T) {
 			require.Contains(t, string(page), "| `"+action+"` |", "the page has the same table")
 
 			command := strings.TrimPrefix(view.Request.Command, "connectperms ") + " 2>/dev/null"
+			command = strings.Replace(command, "--integration NAME", "--integration slack", 1) // as a person does
 			require.True(t, strings.HasPrefix(ask(t, command, bearer), "allowed: "), command)
 		})
 	}
@@ -102,4 +103,12 @@ func ask(t *testing.T, command, bearer string) string {
 	file := t.TempDir() + "/header"
 	require.NoError(t, os.WriteFile(file, []byte(bearer), 0o600))
 	return shell(t, "connectperms "+command+" <"+file)
+}
+
+// A command with the placeholder in it asks about nothing, and must not answer.
+func TestPlaceholderIsRefused(t *testing.T) {
+	r := (&run{args: []string{"check", "events", "--integration", "NAME"}, stdin: strings.NewReader(`{"integration:*":true}`)}).do()
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.err.String(), "write the name of the integration in place of NAME")
+	require.Empty(t, r.out.String())
 }

@@ -11,6 +11,10 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
+// placeholder stands for the name of an integration, in the command that inspect shows for a request. The
+// integration with that name can be asked about with --target.
+const placeholder = "NAME"
+
 // A targetFlags has the flags that say what a question is about.
 type targetFlags struct {
 	json, integration         string
@@ -68,6 +72,9 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 		return permissions.User(), nil
 	case !given("integration"):
 		return target, errors.New("a credential and a configuration are in an integration; give its name with --integration")
+	}
+	if f.integration == placeholder {
+		return target, errors.New("write the name of the integration in place of " + placeholder)
 	}
 	target = permissions.Integration(f.integration)
 	if hasCredential || hasConfiguration {
