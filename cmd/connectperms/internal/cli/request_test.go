@@ -107,7 +107,8 @@ func ask(t *testing.T, command, bearer string) string {
 
 // A command with the placeholder in it asks about nothing, and must not answer.
 func TestPlaceholderIsRefused(t *testing.T) {
-	r := (&run{args: []string{"check", "events", "--integration", "NAME"}, stdin: strings.NewReader(`{"integration:*":true}`)}).do()
+	claim := strings.NewReader(`{"integration:*":true}`)
+	r := (&run{args: []string{"check", "events", "--integration", "NAME"}, stdin: claim}).do()
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.err.String(), "write the name of the integration in place of NAME")
 	require.Empty(t, r.out.String())
