@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/httpauth"
@@ -20,6 +21,7 @@ import (
 // with every byte escaped but letters, digits and -._~@ (RFC 3986, section 2.1). In place of a subject
 // that is longer than [MaxSubject] so, it has sha256: and the SHA-256 of the subject in hexadecimal
 // digits. An escaped subject has no colon, so the two cannot be mistaken for each other.
+// A subject with U+FFFD is refused, because different malformed texts decode to it.
 const SubjectHeader = "X-Auth-Subject"
 
 // MaxSubject is the length up to which [SubjectHeader] has the escaped subject itself. Gateways and
@@ -305,6 +307,9 @@ func (h *Handler) ask(ctx context.Context, r *http.Request, v *verdict) (err err
 		return err
 	}
 	v.subject = claims.Subject
+	if strings.ContainsRune(v.subject, utf8.RuneError) { // different malformed texts decode to it
+		return fmt.Errorf("forwardauth: %w: the subject of the token holds U+FFFD or is malformed", ErrRequest)
+	}
 	target, err := v.route.target(segments, r.Header)
 	if err != nil {
 		return err

@@ -77,6 +77,10 @@ func TestAnswers(t *testing.T) {
 			403, "invalid_request"},
 		{"an empty credential", anything, "GET", "/integrations/slack/proxy/x", credential(""), 403,
 			"invalid_request"},
+		{"a credential with underscores", anything, "GET", "/integrations/slack/proxy/x",
+			[]string{"X_Paragon_Credential", "Team B"}, 403, "invalid_request"},
+		{"a credential with one underscore", anything, "GET", "/integrations/slack/proxy/x",
+			[]string{"X-Paragon_Credential", uuidA}, 403, "invalid_request"},
 		{"a method override", anything, "POST", "/events?_method=DELETE", nil, 403, "method_override"},
 		{"no token", nil, "POST", "/events", nil, 401, "no_token"},
 		{"another scheme", nil, "POST", "/events", []string{"Authorization", "Basic YTpi"}, 401, "no_token"},
@@ -175,6 +179,16 @@ func TestSubject(t *testing.T) {
 			require.Equal(t, want, f.code(t))
 		})
 	}
+}
+
+// Different malformed subjects decode to U+FFFD, so a service could take one user for another.
+func TestMalformedSubject(t *testing.T) {
+	f := newFixture(t, forwardauth.DialectCaddy)
+	token := permissionstest.Shared().Token(t, "ro\ufffdot", anything)
+	w := ask(f, describe(forwardauth.DialectCaddy, "POST", "/events", http.Header{"Authorization": {"Bearer " + token}}))
+	require.Equal(t, 403, w.Code)
+	require.Equal(t, "invalid_request", f.code(t))
+	require.NotContains(t, w.Header(), "X-Auth-Subject")
 }
 
 // sourceVerifier returns a verifier that looks its key up.

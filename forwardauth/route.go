@@ -313,17 +313,21 @@ func (r *route) value(s Source, segments []string, header http.Header) (string, 
 		return strings.Clone(unescape(segments[slices.Index(r.names, s.name)])), true, nil
 	case sourceHeader:
 		var values []string
+		problem := ""
 		for name, v := range header {
 			if spelling(name) == spelling(s.name) {
 				values = append(values, v...)
+				if name != http.CanonicalHeaderKey(s.name) {
+					problem = "has underscores, which a gateway may drop on the way to the service"
+				}
 			}
 		}
-		problem := ""
 		switch {
 		case len(values) == 0:
 			return "", false, nil
+		case problem != "":
 		case len(values) > 1:
-			problem = "is given more than once, in one spelling or several"
+			problem = "is given more than once"
 		case values[0] == "":
 			problem = "is empty"
 		case strings.Contains(values[0], ","):
