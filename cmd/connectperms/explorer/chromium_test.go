@@ -271,13 +271,30 @@ func (p *tab) clickNode(node cdp.BackendNodeID) {
 	p.do(chromedp.MouseClickXY(x, y))
 }
 
+// center returns the place of a node, once it rests: an answer that comes may move it.
 func (p *tab) center(node cdp.BackendNodeID) (x, y float64) {
 	p.t.Helper()
-	call(p, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: node})
-	quads := call(p, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: node}).Quads
-	require.NotEmpty(p.t, quads)
-	q := quads[0]
-	return (q[0] + q[4]) / 2, (q[1] + q[5]) / 2
+	at := p.resting(func() []float64 {
+		call(p, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: node})
+		quads := call(p, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: node}).Quads
+		require.NotEmpty(p.t, quads)
+		q := quads[0]
+		return []float64{(q[0] + q[4]) / 2, (q[1] + q[5]) / 2}
+	})
+	return at[0], at[1]
+}
+
+// resting reads a place until it is where it was before.
+func (p *tab) resting(read func() []float64) (at []float64) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		before := at
+		if at = read(); slices.Equal(before, at) {
+			return at
+		}
+		require.True(p.t, time.Now().Before(end), "the page does not come to rest")
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // cell returns the expression for a cell of the matrix, by the beginning of its row's title and the name of a
@@ -290,7 +307,7 @@ func cell(row, permission string) string {
 func (p *tab) clickCell(row, permission string) {
 	p.t.Helper()
 	p.until(cell(row, permission)+"?.textContent", "the matrix has "+row)
-	at := eval[[]float64](p, "T.center("+cell(row, permission)+")")
+	at := p.resting(func() []float64 { return eval[[]float64](p, "T.center("+cell(row, permission)+")") })
 	p.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
