@@ -51,7 +51,7 @@ load: ## measure the forward-auth server of examples/gateway under concurrent re
 cover: ## statement coverage of each package that a decision depends on; less than 98 % is an error
 	scripts/coverage.sh
 
-mutate: ## change the code in small ways; a test must notice each (about an hour)
+mutate: ## change the code in small ways; a test must notice each (hours)
 	scripts/mutate.sh
 
 ci: ## all that a change must pass

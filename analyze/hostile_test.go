@@ -60,7 +60,7 @@ func TestManyRedundantRules(t *testing.T) {
 	}
 }
 
-// TestOverridingCrosswise is about rules of which most are overridden wherever they could decide.
+// TestOverridingCrosswise has rules that override each other. Most of them never decide.
 func TestOverridingCrosswise(t *testing.T) {
 	const n = 60_000
 	p := policyOf(crosswise(n))
