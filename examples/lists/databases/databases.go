@@ -85,7 +85,9 @@ func StartMariaDB(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	data, password := filepath.Join(s.directory, "data"), rand.Text()
-	err = who.run(ctx, s.directory, install, "--no-defaults", "--datadir="+data,
+	// A server removes temporary tables from its folder when it starts, those of another server among them.
+	temporary := "--tmpdir=" + s.directory
+	err = who.run(ctx, s.directory, install, "--no-defaults", "--datadir="+data, temporary,
 		"--auth-root-authentication-method=normal", "--skip-test-db")
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -101,7 +103,7 @@ func StartMariaDB(ctx context.Context) (*Server, error) {
 		return nil, errors.Join(err, s.Stop())
 	}
 	s.Source = fmt.Sprintf("lists:%s@tcp(127.0.0.1:%d)/lists?multiStatements=true", password, port)
-	return s, s.start(ctx, who, "mysql", daemon, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1",
+	return s, s.start(ctx, who, "mysql", daemon, "--no-defaults", "--datadir="+data, temporary, "--bind-address=127.0.0.1",
 		"--port="+strconv.Itoa(port),
 		"--socket="+filepath.Join(s.directory, "socket"), "--pid-file="+filepath.Join(s.directory,
 			"pid"), "--init-file="+initFile,
