@@ -277,13 +277,14 @@ func find(object, name string) (member, bool) {
 	return member{}, false
 }
 
-// claimError names the place of a mistake in a claim that begins at an offset of a text.
+// claimError names the place of a mistake in a claim that begins at an offset of a text. Of a claim that is a
+// JSON string that is the string: its escapes move what is inside.
 func claimError(t source, offset int, err error) error {
 	parse := new(permissions.ParseError)
 	if !errors.As(err, &parse) {
 		return usageError{plainError(err)} // a flag is wrong
 	}
-	if parse.Offset > 0 {
+	if parse.Offset > 0 && t.data[offset] != '"' {
 		offset += parse.Offset
 	}
 	return t.at(offset, parseProblem(parse))
@@ -309,11 +310,10 @@ func parseProblem(e *permissions.ParseError) string {
 // payloadError names the place of a mistake in a claims set that begins at an offset of a text.
 func payloadError(t source, offset int, payload string, err error) error {
 	if parse := new(permissions.ParseError); errors.As(err, &parse) {
-		m, ok := find(payload, permissions.ClaimName)
-		if ok && !strings.HasPrefix(m.value, `"`) {
+		if m, ok := find(payload, permissions.ClaimName); ok {
 			return claimError(t, offset+m.at, err)
 		}
-		return t.at(offset+m.at, parseProblem(parse))
+		return t.at(offset, parseProblem(parse))
 	}
 	refused := new(usertoken.TokenError)
 	if !errors.As(err, &refused) {
