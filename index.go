@@ -40,6 +40,13 @@ type ruleset struct {
 	denying  []ranks             // for each permission, those of the rules that do not grant it
 	named    Identifiers         // what the rules name
 	ignored  []IgnoredPermission // in the order of the text
+
+	// Where a short claim has its names and what it denies, so that they take no allocations of their own.
+	few struct {
+		names   [4]name
+		slots   [8]uint32
+		denying [10]ranks
+	}
 }
 
 // A node is a scope of a claim: a rule, or a scope whose value is a nested map.
@@ -220,6 +227,7 @@ func next(slots []uint32, i uint32) uint32 {
 // newRuleset returns a ruleset with room for that many scopes.
 func newRuleset(room int) *ruleset {
 	s := &ruleset{nodes: make([]node, 0, room)}
+	s.names = nameTable{s.few.names[:0], s.few.slots[:]}
 	index := make([]uint32, 3*room)
 	s.slots, s.order = index[:2*room:2*room], index[2*room:2*room]
 	s.policy.rules = s
@@ -321,7 +329,7 @@ func (s *ruleset) finish() {
 			s.granting |= 1 << n.rank
 		}
 	}
-	s.denying = make([]ranks, bits.Len64(uint64(full)))
+	s.denying = append(s.few.denying[:0], make([]ranks, bits.Len64(uint64(full)))...)
 	total := uint32(0)
 	for left := s.ranks; left != 0; left &= left - 1 {
 		r := rank(bits.TrailingZeros32(uint32(left)))
@@ -433,9 +441,6 @@ func (t *nameTable) add(s string) uint32 {
 		for i := range t.list {
 			t.place(uint32(i))
 		}
-	}
-	if t.list == nil {
-		t.list = make([]name, 0, 4)
 	}
 	t.list = append(t.list, n)
 	t.place(uint32(len(t.list) - 1))

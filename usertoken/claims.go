@@ -81,7 +81,7 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	c.take(set)
+	c.take(&set)
 	return nil
 }
 

@@ -37,12 +37,12 @@ type claimsDecoder struct {
 
 // readClaimsSet reads a claims set (SPEC 7.3, 7.4, 7.6). An error that does not match ErrToken is about
 // an option.
-func readClaimsSet(data []byte, options []permissions.Option) (*claimsSet, error) {
+func readClaimsSet(data []byte, options []permissions.Option) (claimsSet, error) {
 	d := claimsDecoder{Scanner: strictjson.Scanner{Text: string(data)}, data: data, options: options}
 	if err := d.read(); err != nil {
-		return nil, err
+		return claimsSet{}, err
 	}
-	return &d.set, nil
+	return d.set, nil
 }
 
 func (d *claimsDecoder) read() error {

@@ -3,7 +3,9 @@ package usertoken
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
@@ -182,22 +184,23 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 	if err != nil {
 		return nil, remembered, err
 	}
-	if err := v.check(set); err != nil {
+	if err := v.check(&set); err != nil {
 		return nil, remembered, err
 	}
 	if v.signatures != nil {
 		v.signatures.use(entry)
 	}
 	claims = NewClaims(v.claimOptions...)
-	claims.take(set)
+	claims.take(&set)
 	claims.accepted = &acceptance{set.validity, v.clock, v.leeway}
 	return claims, remembered, nil
 }
 
 // verifySignature returns the key that has signed.
 func (t *token) verifySignature(keys []*rsa.PublicKey) (*rsa.PublicKey, error) {
+	digest := sha256.Sum256([]byte(t.signed))
 	for _, key := range keys {
-		if jwt.SigningMethodRS256.Verify(t.signed, t.signature, key) == nil {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], t.signature) == nil {
 			return key, nil
 		}
 	}
