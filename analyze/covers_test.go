@@ -1,6 +1,7 @@
 package analyze_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -39,6 +40,14 @@ func TestCovers(t *testing.T) {
 			require.NotEqual(t, outer.Allowed(q.Action, q.Target), inner.Allowed(q.Action, q.Target))
 		})
 	}
+}
+
+func TestArrayOfAllCoversTrue(t *testing.T) {
+	names, err := json.Marshal(permissions.AllPermissions())
+	require.NoError(t, err)
+	array := permissions.MustParse(`{"integration:*":` + string(names) + `}`)
+	ok, q := analyze.Covers(array, permissions.MustParse(`{"integration:*":true}`))
+	require.True(t, ok, q)
 }
 
 // TestWithoutRules is about policies that have none.

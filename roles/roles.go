@@ -90,8 +90,8 @@ var (
 )
 
 // New returns the role with a name, which errors show, and a template. The options are those of
-// [permissions.Parse], and can declare up to 52 permissions. Errors match [ErrTemplate], and the error
-// of the claim where that is wrong.
+// [permissions.Parse], and can declare one permission fewer than there. Errors match [ErrTemplate], and the
+// error of the claim where that is wrong.
 func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	r := &Role{name: name, parameters: make(map[string]permissions.Scope), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
