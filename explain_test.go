@@ -601,6 +601,11 @@ func TestExplainText(t *testing.T) {
 			action: permissions.Events, target: permissions.User(),
 		},
 		{
+			name:   "asking about the integration would not help",
+			policy: permissions.MustParse(`{"integration:slack": ["actionkit"], "credential:*": false}`),
+			action: permissions.ActionKit, target: permissions.User(),
+		},
+		{
 			name:   "give the unknown identifier",
 			policy: permissions.MustParse(`{"credential:ext:acme": ["proxy-api"]}`),
 			action: permissions.ProxyAPI, target: someExternalID,

@@ -325,7 +325,7 @@ func TestIntersectVisible(t *testing.T) {
 func TestIntersectRules(t *testing.T) {
 	both := mustIntersect(
 		permissions.MustParse(`{"integration:a":true,"integration:b":{}}`),
-		permissions.MustParse(`{"integration:c":{"credential:ext:x":true}}`), nil,
+		nil, permissions.MustParse(`{"integration:c":{"credential:ext:x":true}}`),
 	)
 	t.Run("rules", func(t *testing.T) {
 		var rules []string
@@ -350,7 +350,7 @@ func TestIntersectRules(t *testing.T) {
 	t.Run("parts", func(t *testing.T) {
 		require.Len(t, both.Parts(), 3)
 		require.Equal(t, map[string]string{"integration:a": "all"}, grantsOf(both.Parts()[0]))
-		require.Equal(t, permissions.ReasonNoPolicy, both.Parts()[2].Decide(permissions.Events, slack).Reason)
+		require.Equal(t, permissions.ReasonNoPolicy, both.Parts()[1].Decide(permissions.Events, slack).Reason)
 		require.Nil(t, (*permissions.Policy)(nil).Parts())
 		require.Nil(t, new(permissions.Policy).Parts())
 	})

@@ -406,6 +406,9 @@ func TestWithPermissions(t *testing.T) {
 	t.Run("a name that is declared again does not count", func(t *testing.T) {
 		_, err := permissions.Parse([]byte(`{}`), opt, opt)
 		require.NoError(t, err)
+		twice := permissions.WithPermissions("first", "first", "second")
+		_, err = permissions.Parse([]byte(`{"integration:*":["second"]}`), twice)
+		require.NoError(t, err)
 	})
 	t.Run("one name more is refused", func(t *testing.T) {
 		_, err := permissions.Parse([]byte(`{}`), opt, permissions.WithPermissions("one more"))
