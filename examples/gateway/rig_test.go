@@ -56,6 +56,7 @@ type rig struct {
 
 	mu       sync.Mutex
 	requests []received
+	served   int // how many there were since the start
 }
 
 type lockedBuffer struct {
@@ -128,6 +129,7 @@ func (r *rig) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, _ := io.ReadAll(request.Body)
 	r.mu.Lock()
 	r.requests = append(r.requests, received{request, string(body)})
+	r.served++
 	r.mu.Unlock()
 	if request.Header.Get("Sec-Websocket-Version") == "777" {
 		w.WriteHeader(http.StatusUpgradeRequired)
@@ -220,7 +222,11 @@ func (got received) problems() (list []string) {
 			list = append(list, "the path is another one when it is read "+name+": "+uri)
 		}
 	}
-	lenient := strings.ToLower(fullwidth(overlong(unescape(unescape(strings.ReplaceAll(query, "%u00", "%"))))))
+	lenient := query
+	for range 3 {
+		lenient = unescape(strings.ReplaceAll(lenient, "%u00", "%"))
+	}
+	lenient = strings.ToLower(fullwidth(overlong(lenient)))
 	for _, name := range []string{"_method", ".method", "[method", "method-override"} {
 		if strings.Contains(lenient, name) {
 			list = append(list, "the query overrides the method: "+query)
