@@ -131,7 +131,7 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 		e.Hint = p.questionError(action, target).explain()
 		return e
 	}
-	n, known := p.vocabulary().number(action)
+	n, _ := p.vocabulary().number(action)
 	e.Decision = p.answer(action, &target)
 	e.setActsOn(acts(n))
 	if parts := p.Parts(); parts != nil {
@@ -155,7 +155,7 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 		e.Hint = "there is no policy: a nil or zero Policy denies everything"
 		return e
 	}
-	if s.unrestricted || !known {
+	if s.unrestricted {
 		return e
 	}
 	var copy Target

@@ -562,6 +562,7 @@ func TestExplainText(t *testing.T) {
 	}
 	noExternalID := slack.Credential(permissions.ID(idA), permissions.NoExternalID())
 	someExternalID := slack.Credential(permissions.ID(idA))
+	acmes := slack.Credential(permissions.NoID(), permissions.ExternalID("acme"))
 	const c1 = "credential:" + idA
 	for _, c := range []struct {
 		name   string
@@ -666,6 +667,30 @@ func TestExplainText(t *testing.T) {
 		{
 			name:   "letter case",
 			policy: permissions.MustParse(`{"integration:Slack": true}`),
+			action: permissions.ProxyAPI, target: noExternalID,
+		},
+		{
+			name:   "letter case, in the second rule",
+			policy: permissions.MustParse(`{"credential:ext:other": true, "credential:ext:Acme": true}`),
+			action: permissions.ProxyAPI, target: acmes,
+		},
+		{
+			name: "letter case, where another rule overrides the first that is near",
+			policy: permissions.MustParse(`{
+				"integration:Slack": {"credential:*": true, "credential:ext:other": true, "credential:ext:acme": ["proxy-api"]}
+			}`),
+			action: permissions.ProxyAPI, target: acmes,
+		},
+		{
+			name: "an external ID that is the second ID in the claim",
+			policy: permissions.MustParse(`{
+				"credential:` + idB + `": true, "` + c1 + `": true
+			}`),
+			action: permissions.ProxyAPI, target: slack.Credential(permissions.NoID(), permissions.ExternalID(idA)),
+		},
+		{
+			name:   "the same credential of another integration",
+			policy: permissions.MustParse(`{"integration:jira": {"` + c1 + `": true}}`),
 			action: permissions.ProxyAPI, target: noExternalID,
 		},
 		{

@@ -341,6 +341,11 @@ func TestPolicyString(t *testing.T) {
 		text := permissions.MustParse(string(jsonOf(nine))).String()
 		require.True(t, strings.HasSuffix(text, "; and 1 more rule"), text)
 	})
+	t.Run("eight rules", func(t *testing.T) {
+		delete(nine, "integration:8")
+		text := permissions.MustParse(string(jsonOf(nine))).String()
+		require.True(t, strings.HasSuffix(text, `; integration:"7" grants all`), text)
+	})
 }
 
 // The canonical form of a claim. Parsing it gives the rules back.
