@@ -315,9 +315,7 @@ func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 		}
 		var copy Target
 		more := s.filled(q, &copy, m)
-		if more.level = max(q.level, r.kind()); more.level > KindUser {
-			more.level = max(more.level, acts(n).level)
-		}
+		more.level = max(q.level, r.kind(), acts(n).level)
 		if s.decider(more) == m {
 			var advice []string
 			if atTarget := missing & identifiersTo(e.Target.level); atTarget != 0 {
@@ -348,7 +346,7 @@ func (e *Explanation) otherwiseNamed(s *ruleset, q question, n int) string {
 	}
 	tried := 0
 	for m := range s.grants(n) {
-		if r := s.nodes[m].rank; r != 0 && r.kind() > q.level {
+		if s.nodes[m].rank.kind() > q.level {
 			break
 		}
 		other, isNear := q, true

@@ -694,6 +694,16 @@ func TestExplainText(t *testing.T) {
 			action: permissions.ProxyAPI, target: noExternalID,
 		},
 		{
+			name:   "the UUID of zeros is not what an absent ID is",
+			policy: permissions.MustParse(`{"credential:00000000-0000-0000-0000-000000000000": true}`),
+			action: permissions.ProxyAPI, target: acmes,
+		},
+		{
+			name:   "the UUID of zeros, and something deeper",
+			policy: permissions.MustParse(`{"credential:00000000-0000-0000-0000-000000000000": {"configuration:*": true}}`),
+			action: permissions.ProxyAPI, target: acmes,
+		},
+		{
 			name:   "no rule applies",
 			policy: permissions.MustParse(`{"integration:jira": true}`),
 			action: permissions.ProxyAPI, target: noExternalID,
@@ -812,6 +822,28 @@ func TestExplainHintGivesUp(t *testing.T) {
 		return p.Explain(permissions.Events, slack.Credential(permissions.ID(idA))).Hint
 	}
 	helps := "integration:*/credential:*/configuration:" + idB + " grants it"
+	require.Contains(t, hint(0), helps)
+	require.Contains(t, hint(99), helps)
+	require.NotContains(t, hint(100), helps)
+}
+
+func TestExplainHintOfNearNamesGivesUp(t *testing.T) {
+	hint := func(useless int) string {
+		scopes := []string{`"credential:` + idA + `": false`, `"credential:` + idB + `": true`}
+		for i := range useless { // the rule for the ID overrides it, too
+			spelled := []byte(idB)
+			for letter, capitals := 0, i+1; capitals != 0; letter++ {
+				if spelled[letter] >= 'a' {
+					spelled[letter] -= byte(capitals&1) * ('a' - 'A')
+					capitals >>= 1
+				}
+			}
+			scopes = append(scopes, `"credential:ext:`+string(spelled)+`": true`)
+		}
+		p := permissions.MustParse("{" + strings.Join(scopes, ", ") + "}")
+		return p.Explain(permissions.Events, slack.Credential(permissions.ID(idA), permissions.ExternalID(idB))).Hint
+	}
+	helps := "did you mean integration:*/credential:" + idB
 	require.Contains(t, hint(0), helps)
 	require.Contains(t, hint(99), helps)
 	require.NotContains(t, hint(100), helps)
