@@ -39,18 +39,16 @@ func WithPermissions(names ...Permission) Option {
 	names = slices.Clone(names)
 	return option(func(o *options) {
 		for _, name := range names {
-			if problem := extraProblem(name); problem != "" {
+			_, declared := o.extras.number(name)
+			switch problem := extraProblem(name); {
+			case problem != "":
 				o.refuse("WithPermissions: " + text.Quote(string(name)) + " " + problem)
-				continue
-			}
-			if _, declared := o.extras.number(name); declared {
-				continue
-			}
-			if len(o.extras) == maxExtras {
+			case declared:
+			case len(o.extras) == maxExtras:
 				o.refuse("WithPermissions: there are more than " + strconv.Itoa(maxExtras) + " names")
-				return
+			default:
+				o.extras = append(o.extras, Permission(strings.Clone(string(name))))
 			}
-			o.extras = append(o.extras, Permission(strings.Clone(string(name))))
 		}
 	})
 }

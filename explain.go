@@ -347,7 +347,7 @@ func (e *Explanation) otherwiseNamed(s *ruleset, q question, n int) string {
 	tried := 0
 	for m := range s.grants(n) {
 		if s.nodes[m].rank.kind() > q.level {
-			break
+			return "" // the rules that follow are as deep
 		}
 		other, isNear := q, true
 		for number := m; number != noNode && isNear; number = s.nodes[number].parent {
