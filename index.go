@@ -38,7 +38,6 @@ type ruleset struct {
 	ranks    ranks               // those of the rules
 	granting ranks               // those of the rules that grant something
 	denying  []ranks             // for each permission, those of the rules that do not grant it
-	named    Identifiers         // what the rules name
 	ignored  []IgnoredPermission // in the order of the text
 
 	// Where a short claim has its names and what it denies, so that they take no allocations of their own.
@@ -335,7 +334,6 @@ func (s *ruleset) finish() {
 		r := rank(bits.TrailingZeros32(uint32(left)))
 		counts[r], total = total, total+counts[r]
 		s.start[r], s.start[r+1] = counts[r], total
-		s.named |= r.identifiers()
 		for d := denied[r]; d != 0; d &= d - 1 {
 			s.denying[bits.TrailingZeros64(uint64(d))] |= 1 << r
 		}

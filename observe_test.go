@@ -1,6 +1,8 @@
 package permissions_test
 
 import (
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,6 +96,32 @@ func TestObserveSelections(t *testing.T) {
 			{Asked: permissions.AskedSelection, Action: "nope", Target: permissions.Integration("")},
 		}, seen)
 	}
+}
+
+// A log line of an observation says what was asked and the answer.
+func TestObservationLogValue(t *testing.T) {
+	var lines strings.Builder
+	logger := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	p := permissions.MustParse(`{"integration:slack":["events"]}`).Observe(func(o permissions.Observation) {
+		logger.Info("", "o", o)
+	})
+	p.Allowed(permissions.Events, slack)
+	p.Permissions(slack)
+	p.Visible(slack)
+	p.SelectCredentials(permissions.ProxyAPI, slack)
+	require.Equal(t, `o.asked=action o.action=events o.target.level=integration o.target.integration=slack `+
+		`o.decision.allowed=true o.decision.reason=granted o.decision.rule="integration:\"slack\"" o.decision.pointer=/integration:slack
+o.asked=permissions o.target.level=integration o.target.integration=slack o.permissions=events
+o.asked=visible o.target.level=integration o.target.integration=slack o.visible=true
+o.asked=selection o.action=proxy-api o.target.level=integration o.target.integration=slack
+`, lines.String())
 }
 
 // What answers no question is not observed.
