@@ -146,19 +146,23 @@ func TestRules(t *testing.T) {
 
 // A name that somebody keeps does not keep the names of the whole claim alive.
 func TestRuleKeepsLittle(t *testing.T) {
-	before := heapAfterGC()
-	var kept []permissions.Scope
-	func() {
-		var b strings.Builder
-		b.WriteString(`{"integration:slack":true`)
-		for i := range 8 {
-			fmt.Fprintf(&b, `,"credential:ext:%d%s":true`, i, strings.Repeat("x", 2<<20))
-		}
-		p := permissions.MustParse(b.String() + "}")
-		kept = slices.Collect(p.Rules())[0].Path()
-	}()
-	require.Less(t, heapAfterGC(), before+1<<20)
-	require.Equal(t, "integration:slack", kept[0].String())
+	for _, test := range []struct{ count, length int }{{8, 2 << 20}, {50_000, 100}} {
+		t.Run(fmt.Sprintf("%d names of %d bytes", test.count, test.length), func(t *testing.T) {
+			before := heapAfterGC()
+			var kept []permissions.Scope
+			func() {
+				var b strings.Builder
+				b.WriteString(`{"integration:slack":true`)
+				for i := range test.count {
+					fmt.Fprintf(&b, `,"credential:ext:%0*d":true`, test.length, i)
+				}
+				p := permissions.MustParse(b.String() + "}")
+				kept = slices.Collect(p.Rules())[0].Path()
+			}()
+			require.Less(t, heapAfterGC(), before+1<<20)
+			require.Equal(t, "integration:slack", kept[0].String())
+		})
+	}
 }
 
 func TestZeroRule(t *testing.T) {
