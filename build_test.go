@@ -518,6 +518,16 @@ func TestBuilderRefuses(t *testing.T) {
 			"grant it once, with all that it shall allow",
 		},
 		{
+			"two paths twice",
+			func(b *permissions.Builder) {
+				b.Integration("a").AllowAll()
+				b.Integration("b").AllowAll()
+				b.Integration("b").DenyAll()
+				b.Integration("a").DenyAll()
+			},
+			"duplicate", "/integration:b", `"integration:b"`, "is granted twice", "grant it once, with all that it shall allow",
+		},
+		{
 			"an integration with a grant and a credential",
 			func(b *permissions.Builder) {
 				b.Integration("slack").DenyAll()

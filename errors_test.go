@@ -254,7 +254,7 @@ func TestErrorsShortenLongTexts(t *testing.T) {
 
 // The nearest name is proposed, and only one that is near.
 func TestProposals(t *testing.T) {
-	p := permissions.MustParse(`{"integration:*":true}`)
+	p := permissions.MustParse(`{"integration:*":true}`, permissions.WithPermissions("abcd"))
 	for action, proposed := range map[permissions.Permission]string{
 		"proxyapi":            "proxy-api",
 		"PROXY API":           "proxy-api",
@@ -265,6 +265,11 @@ func TestProposals(t *testing.T) {
 		"event":               "events",
 		"evens":               "events",
 		"evants":              "events",
+		"xevents":             "events",
+		"xxevents":            "events",
+		"xxxevents":           "",
+		"abcx":                "abcd",
+		"abxy":                "",
 		"actionKit":           "actionkit",
 		"configuration:write": "config:write",
 		"config.write":        "config:write",
@@ -272,7 +277,7 @@ func TestProposals(t *testing.T) {
 		"settings:reed":       "settings:read",
 		"setting:write":       "settings:write",
 		"metadata:writes":     "metadata:write",
-		"abcdef":              "",
+		"ghijkl":              "",
 		"proxy":               "",
 		"read":                "",
 		"ev":                  "",
