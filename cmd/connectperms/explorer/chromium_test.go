@@ -279,7 +279,11 @@ func (p *tab) center(node cdp.BackendNodeID) (x, y float64) {
 		quads := call(p, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: node}).Quads
 		require.NotEmpty(p.t, quads)
 		q := quads[0]
-		return []float64{(q[0] + q[4]) / 2, (q[1] + q[5]) / 2}
+		y := (q[1] + q[5]) / 2
+		if y < 90 { // it can be below the strip that stays in sight
+			eval[any](p, "scrollBy(0, -120)")
+		}
+		return []float64{(q[0] + q[4]) / 2, y}
 	})
 	return at[0], at[1]
 }
@@ -338,6 +342,12 @@ func (p *tab) write(text string) {
 func (p *tab) paste(role, name, text string) {
 	p.t.Helper()
 	p.click(role, name)
+	p.pasteHere(text)
+}
+
+// pasteHere pastes a text where the focus is.
+func (p *tab) pasteHere(text string) {
+	p.t.Helper()
 	eval[any](p, "navigator.clipboard.writeText("+quoted(text)+").then(() => 0)")
 	event := input.DispatchKeyEventParams{
 		Type: input.DispatchKeyEventTypeKeyDown, Modifiers: int64(chromedp.ModifierCtrl),

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,7 +26,8 @@ type claim struct {
 	pointers func() map[string]int // the member at each pointer
 
 	findings func() []analyze.Finding
-	rows     func() *view // the outline of this claim alone
+	rows     func() *view  // the outline of this claim alone
+	nearUser func() nearby // the rules near the user
 }
 
 // unrestrictedHandle is the handle of the policy of a token without the claim.
@@ -63,6 +65,14 @@ func newClaim(handle, text string, policy *permissions.Policy) *claim {
 	})
 	c.findings = sync.OnceValue(func() []analyze.Finding { return analyze.Lint(policy) })
 	c.rows = sync.OnceValue(func() *view { return newView([]*claim{c}) })
+	c.nearUser = sync.OnceValue(func() nearby {
+		var rules []int
+		for _, s := range policy.Explain(permissions.Events, permissions.User()).Steps {
+			rules = append(rules, c.number(s.Rule))
+		}
+		slices.Sort(rules)
+		return c.nearby(rules)
+	})
 	return c
 }
 
@@ -108,8 +118,10 @@ func (c *claim) ref(number int, v *view) *ruleRef {
 }
 
 // number returns the number of a rule, or -1 for the zero rule.
-func (c *claim) number(r permissions.Rule) int {
-	if n, ok := c.numbers[r]; ok {
+func (c *claim) number(r permissions.Rule) int { return numberOf(r, c.numbers) }
+
+func numberOf(r permissions.Rule, numbers map[permissions.Rule]int) int {
+	if n, ok := numbers[r]; ok {
 		return n
 	}
 	return -1

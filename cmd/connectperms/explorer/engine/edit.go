@@ -93,7 +93,12 @@ func (c *claim) addRule(path []permissions.Scope, grant []permissions.Permission
 
 // childMember returns the member with a scope in the map of another one, or -1.
 func childMember(text string, all []member, parent int, scope permissions.Scope) int {
+	plain := `"` + scope.String() + `"`
 	for i := parent + 1; i < len(all) && (parent < 0 || i < all[parent].next); i = all[i].next {
+		// Without an escape, another text is the same scope only by the letter case of an ID.
+		if key := text[all[i].from:all[i].keyTo]; !strings.EqualFold(key, plain) && !strings.Contains(key, `\`) {
+			continue
+		}
 		if found, err := permissions.ParseScope(keyOf(text, all[i])); err == nil && found == scope {
 			return i
 		}

@@ -34,6 +34,7 @@ var calls = map[string]func(*Engine, *Request) (any, error){
 	"tree":       (*Engine).tree,
 	"matrix":     (*Engine).matrix,
 	"explain":    (*Engine).explain,
+	"effects":    (*Engine).effects,
 	"question":   (*Engine).question,
 	"lint":       (*Engine).lint,
 	"fix":        (*Engine).fix,

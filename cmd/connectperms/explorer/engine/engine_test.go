@@ -145,8 +145,8 @@ func TestRequests(t *testing.T) {
 	})
 	t.Run("another member in each call", func(t *testing.T) {
 		for _, name := range []string{
-			"vocabulary", "parse", "outline", "find", "tree", "matrix", "explain", "question", "lint", "fix", "diff",
-			"narrow", "format", "canonical",
+			"vocabulary", "parse", "outline", "find", "tree", "matrix", "explain", "effects", "question", "lint", "fix",
+			"diff", "narrow", "format", "canonical",
 		} {
 			var e engine.Engine
 			require.Equal(t, `"other" is not part of this call`, failed(t, &e, name, object{"other": 1}).Error.Message)
@@ -178,6 +178,7 @@ func TestKeepsTheLatestClaims(t *testing.T) {
 		{"lint", object{"claim": second}},
 		{"fix", object{"claim": second, "finding": 0}},
 		{"explain", object{"claim": second, "action": "events", "target": object{}}},
+		{"effects", object{"claim": second, "action": "events", "target": object{}}},
 		{"question", object{"claim": second, "action": "events", "target": object{}}},
 		{"explain", object{"claim": first, "outline": []string{second}, "action": "events", "target": object{}}},
 		{"tree", object{"claims": []string{second}, "rows": []int{0}}},

@@ -8,10 +8,11 @@ import (
 )
 
 type explainAnswer struct {
+	written
 	Allowed bool                    `json:"allowed"`
 	Answer  string                  `json:"answer"`
 	Reason  permissions.Reason      `json:"reason"`
-	Text    string                  `json:"text"`
+	Text    string                  `json:"text,omitempty"`
 	Summary string                  `json:"summary"`
 	Rule    *ruleRef                `json:"rule,omitempty"`
 	Unknown permissions.Identifiers `json:"unknown"`
@@ -32,7 +33,11 @@ type step struct {
 	Unknown permissions.Identifiers `json:"unknown,omitempty"`
 }
 
+// explain explains an answer. A brief explanation has all that people look at first, and takes no longer for a
+// large claim: it leaves out the rules that do not apply, and the lines of text. It has a hint only if it has no
+// change.
 func (e *Engine) explain(r *Request) (any, error) {
+	brief := r.flag("brief")
 	q, err := r.asked()
 	if err != nil {
 		return nil, err
@@ -41,22 +46,44 @@ func (e *Engine) explain(r *Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := c.policy.Explain(q.action, q.target)
+	near := c.near(q.target)
+	if !brief {
+		near.policy, near.numbers = c.policy, c.numbers
+	}
+	x := near.policy.Explain(q.action, q.target)
 	answer := explainAnswer{
 		Allowed: x.Decision.Allowed, Answer: answerOf(x.Decision), Reason: x.Decision.Reason,
-		Text: x.String(), Summary: x.Decision.String(), Rule: c.ref(c.number(x.Decision.Rule), v),
+		Summary: x.Decision.String(), Rule: c.ref(near.number(x.Decision.Rule), v),
 		Unknown: x.Decision.Unknown, ActsOn: x.ActsOn.String(), New: x.New,
 		Steps: []step{}, Omitted: x.Omitted, Hint: x.Hint, Changes: []change{},
 	}
+	if answer.written, err = q.written(); err != nil {
+		return nil, err
+	}
 	for _, s := range x.Steps {
+		if brief && (s.Outcome == permissions.OutcomeNoMatch || s.Outcome == permissions.OutcomeDeeper) {
+			continue
+		}
 		answer.Steps = append(answer.Steps, step{
-			Rule: c.ref(c.number(s.Rule), v), Outcome: s.Outcome, Text: s.String(),
-			By: c.ref(c.number(s.By), v), Level: s.Level.String(), Unknown: s.Unknown,
+			Rule: c.ref(near.number(s.Rule), v), Outcome: s.Outcome, Text: s.String(),
+			By: c.ref(near.number(s.By), v), Level: s.Level.String(), Unknown: s.Unknown,
 		})
 	}
 	if !answer.Allowed {
-		answer.Changes = c.changes(x)
+		answer.Changes = c.changes(x, &near)
 	}
+	if !brief {
+		answer.Text = x.String()
+		return answer, nil
+	}
+	answer.Hint = ""
+	if !answer.Allowed && len(answer.Changes) == 0 {
+		answer.Hint = x.Hint
+		if near.policy != c.policy {
+			answer.Hint = c.policy.Explain(q.action, q.target).Hint
+		}
+	}
+	answer.Omitted = len(c.rules) - len(answer.Steps)
 	return answer, nil
 }
 
@@ -68,13 +95,16 @@ type change struct {
 	Answer  string              `json:"answer,omitempty"` // of a question
 	Edit    *textEdit           `json:"edit,omitempty"`   // of a claim
 	Others  bool                `json:"others,omitempty"` // of a claim: other answers change too
+
+	path  []permissions.Scope // of the rule that an edit changes or adds, and what it grants then
+	grant []permissions.Permission
 }
 
 // maxChanges is how many questions are proposed.
 const maxChanges = 5
 
 // changes returns what makes the answer another one. Each change has been tried.
-func (c *claim) changes(x permissions.Explanation) []change {
+func (c *claim) changes(x permissions.Explanation, near *nearby) []change {
 	changes := []change{}
 	isUseful := map[permissions.Target]bool{x.Target: false} // for the targets that were tried
 	ask := func(t permissions.Target) bool {
@@ -106,7 +136,7 @@ func (c *claim) changes(x permissions.Explanation) []change {
 			ask(absent(t, x.ActsOn))
 		}
 	}
-	return append(changes, c.edits(x)...)
+	return append(changes, c.edits(x, near)...)
 }
 
 // absent returns a target in which every unknown identifier is absent. A level down to the given one that
@@ -210,13 +240,18 @@ func identifierOf(t permissions.Target, which permissions.Identifiers) permissio
 // edits returns edits of the claim with which the question is allowed: the rule that denies grants the action
 // too, or a new rule for what the question is about. Each has been tried on the rules that can have a say in the
 // answer.
-func (c *claim) edits(x permissions.Explanation) []change {
+func (c *claim) edits(x permissions.Explanation, near *nearby) []change {
 	var changes []change
-	if rule := c.denier(x); rule >= 0 {
-		grant := with(c.rules[rule].Grant(), x.Action)
-		if edit, ok := c.grantMore(rule, x.Action); ok && c.allowedWith(x, c.paths[rule], grant) {
-			summary := "add " + string(x.Action) + " to " + c.rules[rule].String()
-			changes = append(changes, change{Kind: "claim", Summary: summary, Edit: &edit, Others: true})
+	add := func(what string, path []permissions.Scope, grant []permissions.Permission, edit textEdit) {
+		if c.allowedWith(x, near, path, grant) {
+			changes = append(changes, change{
+				Kind: "claim", Summary: "add " + what, Edit: &edit, Others: true, path: path, grant: grant,
+			})
+		}
+	}
+	if rule := near.denier(x); rule >= 0 {
+		if edit, ok := c.grantMore(rule, x.Action); ok {
+			add(string(x.Action)+" to "+c.rules[rule].String(), c.paths[rule], with(c.rules[rule].Grant(), x.Action), edit)
 		}
 	}
 	path := c.pathOf(x.Target, x.ActsOn)
@@ -224,9 +259,8 @@ func (c *claim) edits(x permissions.Explanation) []change {
 		return changes
 	}
 	grant := with(c.policy.Permissions(x.Target), x.Action)
-	if edit, ok := c.addRule(path, grant); ok && c.allowedWith(x, path, grant) {
-		summary := "add a rule for " + pathText(path)
-		changes = append(changes, change{Kind: "claim", Summary: summary, Edit: &edit, Others: true})
+	if edit, ok := c.addRule(path, grant); ok {
+		add("a rule for "+pathText(path), path, grant, edit)
 	}
 	return changes
 }
@@ -302,64 +336,14 @@ func pathText(path []permissions.Scope) string {
 }
 
 // denier returns the rule that denies: the deciding one, or the one that may deny.
-func (c *claim) denier(x permissions.Explanation) int {
+func (n *nearby) denier(x permissions.Explanation) int {
 	if x.Decision.Rule != (permissions.Rule{}) {
-		return c.number(x.Decision.Rule)
+		return n.number(x.Decision.Rule)
 	}
 	for _, s := range x.Steps {
 		if s.Outcome == permissions.OutcomeUndetermined {
-			return c.number(s.By)
+			return n.number(s.By)
 		}
 	}
 	return -1
-}
-
-// allowedWith reports whether the question is allowed if the rule with a path has a grant. It asks a policy of
-// the rules that match the target for some values of what is unknown. Others have no say.
-func (c *claim) allowedWith(x permissions.Explanation, path []permissions.Scope, grant []permissions.Permission) bool {
-	var b permissions.Builder
-	known := factsOf(x.Target)
-	for number, other := range c.paths {
-		if known.canApply(other) && !slices.Equal(other, path) {
-			b.At(other...).Grant(c.rules[number].Grant())
-		}
-	}
-	b.At(path...).Allow(grant...)
-	policy, err := b.Build()
-	return err == nil && policy.Allowed(x.Action, x.Target)
-}
-
-// facts are what is known of a target, by identifier.
-type facts [permissions.ConfigurationID + 1]fact
-
-type fact struct {
-	text  string
-	state permissions.State
-}
-
-func factsOf(t permissions.Target) (known facts) {
-	look := func(which permissions.Identifiers) {
-		text, state := t.Lookup(which)
-		known[which] = fact{text, state}
-	}
-	look(permissions.IntegrationName)
-	for _, l := range levels {
-		look(l.id)
-		look(l.externalID)
-	}
-	return known
-}
-
-// canApply reports whether a path matches a target, or something in it, for some values of what is unknown.
-func (f *facts) canApply(path []permissions.Scope) bool {
-	for _, scope := range path {
-		if scope.IsWildcard() {
-			continue
-		}
-		known := &f[identifier(scope)]
-		if known.state == permissions.Absent || known.state == permissions.Known && known.text != scope.Name() {
-			return false
-		}
-	}
-	return true
 }

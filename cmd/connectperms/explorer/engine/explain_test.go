@@ -2,7 +2,10 @@ package engine_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +15,7 @@ import (
 )
 
 type explanation struct {
+	Go, JSON, Command             string
 	Allowed                       bool
 	Answer, Reason, Text, Summary string
 	Rule                          *rule
@@ -203,8 +207,10 @@ func TestChangesAreTrue(t *testing.T) {
 				}
 				request := object{"claim": handle, "action": q.Action, "target": q.Target}
 				got := call[explanation](t, &e, "explain", request)
+				requireBriefly(t, &e, request, got)
 				require.True(t, !got.Allowed || len(got.Changes) == 0)
-				for _, change := range got.Changes {
+				requireEdit(t, c.Claim, request, got)
+				for i, change := range got.Changes {
 					if change.Kind == "question" {
 						questions++
 						again := object{"claim": handle, "action": q.Action, "target": change.Target}
@@ -217,6 +223,9 @@ func TestChangesAreTrue(t *testing.T) {
 					again := object{"claim": parse(t, &e, edited), "action": q.Action, "target": q.Target}
 					got := call[answer](t, &e, "question", again)
 					require.Equal(t, "yes", got.Answer, "%s on %s with %s", q.Action, q.Target, edited)
+					if edits%4 == 0 { // it takes long
+						requireEffects(t, &e, request, i, parse(t, &e, edited))
+					}
 					parse(t, &e, c.Claim) // it stays one of the latest
 				}
 			}
@@ -224,6 +233,212 @@ func TestChangesAreTrue(t *testing.T) {
 	}
 	require.Greater(t, questions, 100)
 	require.Greater(t, edits, 100)
+}
+
+// requireEdit requires that an explanation proposes that the rule which denies grants the action, if the question
+// is then allowed.
+func requireEdit(t *testing.T, claim string, request object, got explanation) {
+	t.Helper()
+	if got.Allowed || got.Rule == nil {
+		return
+	}
+	var b permissions.Builder
+	for r := range must(permissions.Parse([]byte(claim))).Rules() {
+		grant := r.Grant()
+		if r.String() == got.Rule.Text {
+			grant = permissions.NewPermissionSet(slices.AppendSeq([]permissions.Permission{
+				permissions.Permission(request["action"].(string))}, grant.All())...)
+		}
+		b.At(r.Path()...).Grant(grant)
+	}
+	var target permissions.Target
+	require.NoError(t, target.UnmarshalJSON(request["target"].(json.RawMessage)))
+	edited, err := b.Build()
+	require.NoError(t, err)
+	proposed := false
+	for _, change := range got.Changes {
+		proposed = proposed || change.Summary == "add "+request["action"].(string)+" to "+got.Rule.Text
+	}
+	allowed := edited.Allowed(permissions.Permission(request["action"].(string)), target)
+	require.Equal(t, allowed, proposed, "%v", request)
+}
+
+// An edit is proposed only if it has the effect, also where most rules are not listed.
+func TestEditsAmongManyRules(t *testing.T) {
+	var credentials, configurations []string
+	for i := range 6 {
+		id := fmt.Sprintf("%08d-0000-4000-8000-000000000000", i)
+		credentials = append(credentials, `"credential:`+id+`": ["proxy-api"]`)
+		configurations = append(configurations, `"configuration:`+id+`": ["workflows"]`)
+	}
+	const unknown = `{"integration": "slack", "credential": {}, "configuration": {}}`
+	for _, test := range []struct{ name, claim, action, target, want string }{
+		{
+			"another rule denies that is as deep",
+			`{"integration:slack": {"credential:*": false, "credential:ext:z": false, CREDENTIALS}}`, "proxy-api",
+			`{"integration": "slack"}`, "",
+		},
+		{
+			"all others grant it", `{"integration:slack": {"credential:*": false, CREDENTIALS}}`, "proxy-api",
+			`{"integration": "slack"}`, `add proxy-api to integration:"slack"/credential:*`,
+		},
+		{
+			"another rule denies that is less deep", `{"integration:*": true, "credential:ext:z": false, ` +
+				`"configuration:ext:a": false, CONFIGURATIONS}`, "workflows", unknown, "",
+		},
+		{
+			"a rule that denies is overridden by one that grants",
+			`{"integration:*": false, "credential:ext:b": {"configuration:*": ["workflows"]}, ` +
+				`"integration:slack": {"credential:ext:b": false}}`, "workflows", unknown,
+			"add workflows to integration:*",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var e engine.Engine
+			claim := strings.NewReplacer("CREDENTIALS", strings.Join(credentials, ", "),
+				"CONFIGURATIONS", strings.Join(configurations, ", ")).Replace(test.claim)
+			request := object{"claim": parse(t, &e, claim), "action": test.action, "target": json.RawMessage(test.target)}
+			got := call[explanation](t, &e, "explain", request)
+			requireBriefly(t, &e, request, got)
+			requireEdit(t, claim, request, got)
+			var edits []string
+			for _, change := range got.Changes {
+				if change.Kind == "claim" {
+					edits = append(edits, change.Summary)
+				}
+			}
+			if test.want == "" {
+				require.Empty(t, edits)
+			} else {
+				require.Contains(t, edits, test.want)
+			}
+		})
+	}
+}
+
+type effects struct {
+	Answers, Rows int
+	First         []struct {
+		Scope, Title string
+		Target       json.RawMessage
+		Permissions  []string
+	}
+}
+
+// requireEffects requires that the effects of a change are what changes in the matrix.
+func requireEffects(t *testing.T, e *engine.Engine, request object, number int, edited string) {
+	t.Helper()
+	rows := allRows(t, e, request["claim"].(string))
+	var targets []json.RawMessage
+	for _, row := range rows {
+		targets = append(targets, row.Target)
+	}
+	type matrix struct{ Rows []matrixRow }
+	before := call[matrix](t, e, "matrix", object{"claims": []any{request["claim"]}, "targets": targets})
+	after := call[matrix](t, e, "matrix", object{"claims": []string{edited}, "targets": targets})
+	var asked permissions.Target
+	require.NoError(t, asked.UnmarshalJSON(request["target"].(json.RawMessage)))
+	var want effects
+	for i := range targets {
+		var changed []string
+		for cell, p := range permissions.AllPermissions() {
+			var row permissions.Target
+			require.NoError(t, row.UnmarshalJSON(targets[i]))
+			isAsked := row == asked && string(p) == request["action"]
+			if before.Rows[i].Claims[0].Cells[cell] != after.Rows[i].Claims[0].Cells[cell] && !isAsked {
+				changed = append(changed, string(p))
+			}
+		}
+		if len(changed) > 0 {
+			want.Rows++
+			want.Answers += len(changed)
+		}
+	}
+	request = maps.Clone(request)
+	request["change"] = number
+	got := call[effects](t, e, "effects", request)
+	require.Equal(t, want.Answers, got.Answers, "%v", request)
+	require.Equal(t, want.Rows, got.Rows)
+	require.Len(t, got.First, min(want.Rows, 5))
+}
+
+func TestEffects(t *testing.T) {
+	var e engine.Engine
+	handle := parse(t, &e, `{"integration:*": ["events"], "integration:slack": {"credential:*": false, `+
+		`"credential:ext:a": ["workflows"]}, "integration:jira": {"credential:*": true}}`)
+	question := object{
+		"claim": handle, "action": "proxy-api",
+		"target": object{"integration": "slack", "credential": object{"id": credentialID, "externalId": nil}},
+	}
+	got := call[effects](t, &e, "effects", question)
+	require.Equal(t, 2, got.Answers)
+	require.Equal(t, 2, got.Rows)
+	require.Equal(t, `integration:"slack"`, got.First[0].Scope)
+	require.Equal(t, "integration slack", got.First[0].Title)
+	require.Equal(t, []string{"proxy-api"}, got.First[0].Permissions)
+	question["change"] = 5
+	require.Equal(t, "there is no such change of the claim", failed(t, &e, "effects", question).Error.Message)
+}
+
+// requireBriefly requires that a brief explanation says what the whole one says, without what it leaves out.
+func requireBriefly(t *testing.T, e *engine.Engine, request object, whole explanation) {
+	t.Helper()
+	request = maps.Clone(request)
+	request["brief"] = true
+	brief := call[explanation](t, e, "explain", request)
+	want := whole
+	want.Text, want.Steps = "", whole.Steps[:0:0]
+	for _, s := range whole.Steps {
+		if s.Outcome == "no_match" || s.Outcome == "deeper" {
+			want.Omitted++
+		} else {
+			want.Steps = append(want.Steps, s)
+		}
+	}
+	if want.Allowed || len(want.Changes) > 0 {
+		want.Hint = ""
+	}
+	require.Equal(t, want, brief, "%v", request)
+}
+
+// A brief explanation says the same of a claim in which most rules are not near the target.
+func TestExplainBriefly(t *testing.T) {
+	for _, form := range []string{
+		`{"integration:*": ["events"], "credential:ext:c": false, "configuration:ext:a": ["events"], %s}`,
+		`{%s, "credential:*": {"configuration:ext:a": false}, "integration:*": {"credential:ext:b": true}}`,
+		`{"integration:a": {%s}, "credential:ext:c": true}`,
+		`{%s}`,
+	} {
+		var members []string
+		for i, name := range []string{"b", "c", "d", "e", "f", "g", "h", "i"} {
+			kind := "integration"
+			if strings.HasPrefix(form, `{"integration:a"`) {
+				kind = "credential:ext"
+			}
+			grant := []string{"false", `["events", "proxy-api"]`, `{"configuration:ext:a": true}`, `{}`}[i%4]
+			members = append(members, fmt.Sprintf(`"%s:%s": %s`, kind, name, grant))
+		}
+		claim := fmt.Sprintf(form, strings.Join(members, ", "))
+		t.Run(claim, func(t *testing.T) {
+			var e engine.Engine
+			handle := parse(t, &e, claim)
+			for _, target := range []string{
+				`{}`, `{"integration": "a"}`, `{"integration": "d"}`, `{"integration": "x", "credential": {}}`,
+				`{"integration": "a", "credential": {"externalId": "c"}}`,
+				`{"integration": "a", "credential": {"id": null, "externalId": "d"}, "configuration": {}}`,
+				`{"integration": "c", "credential": {"id": "` + credentialID + `", "externalId": null}}`,
+				`{"integration": "d", "credential": {"externalId": "c"}, "configuration": {"externalId": "a"}}`,
+			} {
+				for _, action := range []string{"events", "proxy-api", "settings:write", "credential:write"} {
+					request := object{"claim": handle, "action": action, "target": json.RawMessage(target)}
+					if action != "events" && target == `{}` {
+						continue // it cannot be asked of the user
+					}
+					requireBriefly(t, &e, request, call[explanation](t, &e, "explain", request))
+				}
+			}
+		})
+	}
 }
 
 // The rows of the answer are those of the outline that the request names.

@@ -46,10 +46,24 @@ func (r *Request) asked() (asked, error) {
 	return q, permissions.Unrestricted().Check(q.action, q.target)
 }
 
+// A written is a question, as it is written elsewhere.
+type written struct {
+	Go      string `json:"go"`
+	JSON    string `json:"json"`
+	Command string `json:"command"`
+}
+
+func (q *asked) written() (written, error) {
+	text, err := q.target.MarshalJSON()
+	return written{
+		Go:      "err := policy.Check(permissions." + constants[q.action] + ", " + goTarget(q.target) + ")",
+		JSON:    `{"action": ` + strconv.Quote(string(q.action)) + `, "target": ` + spaced(text) + "}",
+		Command: command(q.action, q.target),
+	}, err
+}
+
 type questionAnswer struct {
-	Go      string   `json:"go"`
-	JSON    string   `json:"json"`
-	Command string   `json:"command"`
+	written
 	Answer  string   `json:"answer,omitempty"`
 	Summary string   `json:"summary,omitempty"`
 	Rule    *ruleRef `json:"rule,omitempty"`
@@ -60,17 +74,9 @@ func (e *Engine) question(r *Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := q.target.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	answer := questionAnswer{
-		Go:      "err := policy.Check(permissions." + constants[q.action] + ", " + goTarget(q.target) + ")",
-		JSON:    `{"action": ` + strconv.Quote(string(q.action)) + `, "target": ` + spaced(text) + "}",
-		Command: command(q.action, q.target),
-	}
-	if q.claim == "" {
-		return answer, nil
+	var answer questionAnswer
+	if answer.written, err = q.written(); err != nil || q.claim == "" {
+		return answer, err
 	}
 	c, v, err := e.claimOf(q)
 	if err != nil {

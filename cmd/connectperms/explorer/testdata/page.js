@@ -23,7 +23,7 @@ window.T = {
   seen: (selector, list) =>
     T.all(list + " " + selector).filter((e) => {
       const {top} = e.getBoundingClientRect(), view = document.querySelector(list).getBoundingClientRect();
-      return top > view.top + 46 && top < view.bottom; // 46: the head of the matrix
+      return top > view.top + 50 && top < view.bottom; // 50: the head of the matrix
     }),
 
   center(e) {
@@ -31,7 +31,11 @@ window.T = {
     const {x, y, width, height} = e.getBoundingClientRect();
     return [x + width / 2, y + height / 2];
   },
-  verdicts: () => T.all(".card > header .badge").map((e) => e.innerText),
+  verdict: () => T.all(".strip .badge").map((e) => e.innerText).join(),
+  inSight(selector) {
+    const {x, y, width, height} = document.querySelector(selector).getBoundingClientRect();
+    return document.elementFromPoint(x + width / 2, y + height / 2)?.matches(selector) ?? false;
+  },
   choose(value) {
     document.activeElement.value = value;
     document.activeElement.dispatchEvent(new Event("change", {bubbles: true}));
@@ -50,35 +54,47 @@ window.T = {
     (await axe.run(document, {resultTypes: ["violations"]})).violations.flatMap(({id, nodes}) =>
       nodes.map((n) => `${id}: ${n.target.flat().join(" ")} ${n.failureSummary}`)),
 
-  // How long each of a number of answers takes after a click on a cell, and its explanation, in milliseconds.
-  // The cells are all over the matrix.
-  async answers(n) {
-    const times = {answers: [], explanations: []};
+  // How long a number of clicks on cells take, in milliseconds: until the answer with its explanation is in the
+  // page, until the frame with it has been painted, and until that with the rule lit up in the editor and the tree
+  // has. A frame counts as painted when the page has handed it over. The cells are all over the matrix. Either nothing
+  // is known before the click, or a person presses the button of the mouse for a moment.
+  async answers(n, person) {
+    const times = {answers: [], painted: [], lit: []};
     const box = document.querySelector(".matrix");
+    const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const painted = () =>
+      new Promise((resolve) => requestAnimationFrame(() => scheduler.postTask(() => resolve(performance.now()), {priority: "user-blocking"})));
+    const rules = () => [T.inEditor(".mark-decides")[0]?.innerText, document.querySelector(".tree .lit")?.dataset.row].join();
     for (let i = 0; i < n; i++) {
       box.scrollTop = box.scrollHeight * i / n;
       let cells = [];
       while (cells.length === 0) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await after(50);
         cells = T.seen(".cell", ".matrix").filter((e) => e.innerText && !e.matches(".void, .picked"));
       }
-      await new Promise((resolve) => setTimeout(resolve, 300)); // nobody clicks while it still scrolls
+      await after(350 + Math.random() * 16); // nobody clicks while it still scrolls, or when a frame begins
+      const before = rules();
+      const cell = cells[Math.floor(cells.length / 2)];
+      if (person) {
+        cell.focus({preventScroll: true}); // as a mouse does
+        await after(60);
+      }
       const begun = performance.now();
-      let answer;
-      const explained = new Promise((resolve, reject) => {
+      const shown = new Promise((resolve, reject) => {
         setTimeout(() => reject(new Error("there is no answer")), 10_000);
         const observer = new MutationObserver(() => {
-          if (!answer && document.querySelector(".answers[aria-busy=false] .verdict")) answer = performance.now();
-          if (!document.querySelector(".answers[aria-busy=false] .why[aria-busy=false]")) return;
+          if (!document.querySelector(".answers[aria-busy=false] .verdict")) return;
           observer.disconnect();
-          resolve(performance.now());
+          times.answers.push(performance.now() - begun);
+          resolve(painted());
         });
-        observer.observe(document.querySelector(".question"), {subtree: true, childList: true, attributes: true});
+        observer.observe(document.querySelector(".answers"), {subtree: true, childList: true, attributes: true, characterData: true});
       });
-      const cell = cells[Math.floor(cells.length / 2)];
       cell.click();
-      times.explanations.push(await explained - begun);
-      times.answers.push(answer - begun);
+      times.painted.push(await shown - begun);
+      let now = await painted();
+      while (rules() === before && now - begun < 1000) now = await painted();
+      if (rules() !== before) times.lit.push(now - begun);
     }
     return times;
   },

@@ -163,6 +163,8 @@ func requests(t *testing.T) (all []request) {
 			add("narrow", map[string]any{"claims": []string{previous, handle}})
 			for _, q := range c.Queries {
 				add("explain", map[string]any{"claim": handle, "action": q.Action, "target": q.Target})
+				add("explain", map[string]any{"claim": handle, "action": q.Action, "target": q.Target, "brief": true})
+				add("effects", map[string]any{"claim": handle, "action": q.Action, "target": q.Target, "change": 0})
 				add("question", map[string]any{"claim": handle, "action": q.Action, "target": q.Target})
 			}
 			previous = handle

@@ -1,6 +1,9 @@
 // The answer to a question, and why it is so.
 
-import type { Answered, Change, Explanation, Permission, RuleRef, Step } from "./api.ts";
+import { useEffect, useState } from "preact/hooks";
+import type { Call, Change, Explanation, Handle, RuleRef, Step } from "./api.ts";
+import { answerOf, useAsked } from "./hooks.ts";
+import type { Question } from "./matrix.tsx";
 import { covers, grantText, sentence, signs } from "./words.ts";
 
 const identifiers: Record<string, string> = {
@@ -32,12 +35,10 @@ function outcome(step: Step): { sign: string; word: string; says: preact.Compone
   }
 }
 
-// why says in a sentence or two why the answer is what it is. Only an explanation knows what an undetermined
-// answer depends on.
-function why({ answer, rule: decides, summary }: Answered, action: Permission, explanation?: Explanation): preact.ComponentChildren {
+// why says in a sentence or two why the answer is what it is.
+function why({ answer, rule: decides, unknown }: Explanation, action: string): preact.ComponentChildren {
   if (answer === "undetermined") {
-    if (!explanation) return sentence(summary ?? "");
-    return `It depends on the ${named(explanation.unknown)}, which is not known. A rule denies for some values of it, and so the answer is no.`;
+    return `It depends on the ${named(unknown)}, which is not known. A rule denies for some values of it, and so the answer is no.`;
   }
   if (!decides) {
     return answer === "yes"
@@ -56,18 +57,23 @@ function why({ answer, rule: decides, summary }: Answered, action: Permission, e
   );
 }
 
-/** Answer shows an answer, and below it the explanation, which takes a little longer. */
-export function Answer(props: {
-  answered: Answered;
-  action: Permission;
-  explanation: Explanation | undefined;
-  current: boolean; // whether the explanation is of this answer, and not of the one before
+interface Props {
+  call: Call;
+  claim: Handle;
+  outline: Handle[];
+  question: Question;
+  explanation: Explanation;
   title?: string;
   onShow: (rule: RuleRef) => void;
   onChange: (change: Change) => void;
-}) {
-  const { answered, explanation, current } = props;
-  const answer = answered.answer!;
+  onAsk: (question: Question, title: string) => void;
+  onTry?: (change: Change) => void; // compares the claim before and after it
+}
+
+/** Answer shows an answer and its explanation. */
+export function Answer(props: Props) {
+  const { explanation, question } = props;
+  const { answer } = explanation;
   const word = { yes: "Yes", no: "No", undetermined: "Undetermined, so no" }[answer];
   return (
     <div class="answer">
@@ -77,36 +83,22 @@ export function Answer(props: {
           <span aria-hidden="true">{signs[answer]} </span>
           {word}.
         </strong>{" "}
-        <span>{why(answered, props.action, current ? explanation : undefined)}</span>
+        <span>{why(explanation, question.action)}</span>
       </p>
-      {explanation && (
-        <div class="why" inert={!current} aria-busy={!current}>
-          <Why explanation={explanation} heading={props.title ? "h4" : "h3"} onShow={props.onShow} onChange={props.onChange} />
-        </div>
-      )}
+      <Why {...props} />
     </div>
   );
 }
 
-function Why(props: {
-  explanation: Explanation;
-  heading: "h3" | "h4"; // one level below what is above it
-  onShow: (rule: RuleRef) => void;
-  onChange: (change: Change) => void;
-}) {
-  const { explanation, heading: Heading } = props;
-  const { steps } = explanation;
-  // The rules that do not apply are many and say little, so they come after the others.
-  const applying = steps.filter((step) => step.outcome !== "no_match" && step.outcome !== "deeper");
-  const others = steps.filter((step) => step.outcome === "no_match" || step.outcome === "deeper");
-  const list = (which: Step[]) => (
+function Steps({ steps, onShow }: { steps: Step[]; onShow: (rule: RuleRef) => void }) {
+  return (
     <ol class="steps">
-      {which.map((step) => {
+      {steps.map((step) => {
         const { sign, word, says } = outcome(step);
         const grant = grantText(step.rule.grants);
         return (
           <li key={step.rule.rule} class={"is-" + step.outcome}>
-            <button type="button" onClick={() => props.onShow(step.rule)} title="Show this rule in the claim">
+            <button type="button" onClick={() => onShow(step.rule)} title="Show this rule in the claim">
               <span class="outcome">
                 <span aria-hidden="true">{sign} </span>
                 {word}
@@ -126,35 +118,90 @@ function Why(props: {
       })}
     </ol>
   );
+}
+
+// The rules that do not apply are many and say little. They are asked for when somebody wants to see them.
+function Others({ call, claim, outline, question, explanation, onShow }: Props) {
+  const { omitted } = explanation;
+  const [open, setOpen] = useState(false);
+  const asked = useAsked(open ? () => call("explain", { claim, ...question, outline }) : null, [open, claim, outline.join(" "), JSON.stringify(question)]);
+  const whole = asked.state === "answer" ? asked.answer : undefined;
+  if (omitted === 0) return null;
   return (
-    <>
-      {applying.length > 0 && (
+    <details open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        {omitted.toLocaleString("en")} {omitted === 1 ? "rule does" : "rules do"} not apply
+      </summary>
+      {open && !whole && <p class="quiet small">Reading…</p>}
+      {whole && <Steps steps={whole.steps.filter((step) => step.outcome === "no_match" || step.outcome === "deeper")} onShow={onShow} />}
+      {whole && whole.omitted > 0 && <p class="quiet small">and {whole.omitted.toLocaleString("en")} more.</p>}
+    </details>
+  );
+}
+
+// What else a change of the claim changes. It takes a little longer, and waits until the answer has been shown.
+function Effects(props: Props & { change: Change; number: number }) {
+  const { call, claim, question, number } = props;
+  const [ready, setReady] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setReady(true), 200);
+    return () => clearTimeout(timer);
+  }, []);
+  const effects = answerOf(useAsked(ready ? () => call("effects", { claim, ...question, change: number }) : null, [ready]));
+  if (!effects) return <span class="quiet small effects">Looking for other answers that change…</span>;
+  if (effects.answers === 0) return <span class="quiet small effects">No other answer of the matrix changes.</span>;
+  const shown = effects.first.slice(0, 3);
+  return (
+    <span class="small effects">
+      {effects.answers === 1 ? "1 other answer changes" : `${effects.answers.toLocaleString("en")} other answers change`} too:{" "}
+      {shown.map((row, i) => (
+        <span key={row.scope}>
+          {i > 0 && "; "}
+          {row.permissions.join(", ")} on{" "}
+          <button type="button" class="link" onClick={() => props.onAsk({ action: row.permissions[0]!, target: row.target }, row.title)}>
+            {row.scope || row.title}
+          </button>
+        </span>
+      ))}
+      {effects.rows > shown.length && `; and ${(effects.rows - shown.length).toLocaleString("en")} more ${effects.rows - shown.length === 1 ? "row" : "rows"}`}.{" "}
+      {props.onTry && (
+        <button type="button" class="link" onClick={() => props.onTry!(props.change)}>
+          Compare before and after
+        </button>
+      )}
+    </span>
+  );
+}
+
+function Why(props: Props) {
+  const { explanation } = props;
+  const Heading = props.title ? "h4" : "h3"; // one level below what is above it
+  return (
+    <div class="why">
+      {explanation.steps.length > 0 && (
         <>
           <Heading class="sub">The rules, the most specific first</Heading>
-          {list(applying)}
+          <Steps steps={explanation.steps} onShow={props.onShow} />
         </>
       )}
-      {(others.length > 0 || explanation.omitted > 0) && (
-        <details>
-          <summary>
-            {others.length + explanation.omitted} {others.length + explanation.omitted === 1 ? "rule does" : "rules do"} not apply
-          </summary>
-          {list(others)}
-          {explanation.omitted > 0 && <p class="quiet small">and {explanation.omitted} more.</p>}
-        </details>
-      )}
-      {explanation.reason !== "no_claim" && (
+      <Others {...props} />
+      {!explanation.allowed && (
         <>
           <Heading class="sub">What would change the answer</Heading>
           {explanation.changes.length === 0 && <p class="quiet">{explanation.hint ? sentence(explanation.hint) : "The page found no single change that would."}</p>}
           <ul class="changes">
-            {explanation.changes.map((change) => (
+            {explanation.changes.map((change, number) => (
               <li key={change.summary}>
                 <span>
                   {sentence(change.summary)}
-                  {change.kind === "claim" && <span class="quiet small"> {change.others ? "Other answers change too." : "No other answer changes."}</span>}
+                  {change.kind === "claim" && <Effects {...props} key={JSON.stringify([props.claim, props.question])} change={change} number={number} />}
                 </span>
-                <button type="button" onClick={() => props.onChange(change)} aria-label={`${change.kind === "claim" ? "Change the claim" : "Ask it so"}: ${change.summary}`}>
+                <button
+                  type="button"
+                  class={change.kind === "claim" ? "do" : ""}
+                  onClick={() => props.onChange(change)}
+                  aria-label={`${change.kind === "claim" ? "Change the claim" : "Ask it so"}: ${change.summary}`}
+                >
                   {change.kind === "claim" ? "Change the claim" : "Ask it so"}
                 </button>
               </li>
@@ -162,6 +209,6 @@ function Why(props: {
           </ul>
         </>
       )}
-    </>
+    </div>
   );
 }

@@ -95,11 +95,15 @@ export interface Step {
 export type Change =
   | { kind: "question"; summary: string; target: Target; answer: Answer }
   | { kind: "claim"; summary: string; edit: TextEdit; others: boolean };
-export interface Explanation {
+export interface Rendered {
+  go: string;
+  json: string;
+  command: string;
+}
+export interface Explanation extends Rendered {
   allowed: boolean;
   answer: Answer;
   reason: string;
-  text: string;
   summary: string;
   rule?: RuleRef;
   unknown: string[];
@@ -110,15 +114,11 @@ export interface Explanation {
   hint: string;
   changes: Change[];
 }
-export interface Rendered {
-  go: string;
-  json: string;
-  command: string;
-}
-export interface Answered extends Rendered {
-  answer?: Answer; // if a claim was asked
-  summary?: string;
-  rule?: RuleRef;
+/** Effects are the other answers of the matrix that a change of the claim changes. */
+export interface Effects {
+  answers: number;
+  rows: number;
+  first: { scope: string; title: string; target: Target; permissions: Permission[] }[];
 }
 export interface Finding {
   index: number;
@@ -183,8 +183,10 @@ interface Calls {
   find: [{ claims: Handle[]; text: string; limit: number }, { rows: number[]; more: boolean }];
   tree: [{ claims: Handle[]; rows: number[] }, { rows: TreeRow[] }];
   matrix: [{ claims: Handle[]; rows?: number[]; targets?: Target[] }, { rows: MatrixRow[] }];
-  explain: [{ claim: Handle; action: Permission; target: Target; outline: Handle[] }, Explanation];
-  question: [{ claim?: Handle; action: Permission; target: Target; outline?: Handle[] }, Answered];
+  // A brief explanation leaves out the rules that do not apply, and says how many there are.
+  explain: [{ claim: Handle; action: Permission; target: Target; outline: Handle[]; brief?: boolean }, Explanation];
+  effects: [{ claim: Handle; action: Permission; target: Target; change: number }, Effects];
+  question: [{ action: Permission; target: Target }, Rendered];
   lint: [{ claim: Handle; from?: number; count?: number }, { total: number; findings: Finding[] }];
   fix: [{ claim: Handle; finding: number }, { edit: TextEdit }];
   diff: [{ before: Handle; after: Handle; from?: number; count?: number }, Diff];
@@ -239,7 +241,7 @@ function worker(): Send {
 }
 
 // Calls that may take longer than a frame. They have a worker of their own, so that no question waits for them.
-const slow = new Set<string>(["lint", "fix", "diff", "narrow", "token", "format"]);
+const slow = new Set<string>(["lint", "fix", "effects", "diff", "narrow", "token", "format"]);
 
 /** connect returns the function that asks the library. */
 export function connect(form: string): Call {

@@ -140,12 +140,14 @@ export function complete(context: CompletionContext): CompletionResult | null {
   // A string ends at its closing quotation mark, which is there already or not.
   if (pos < from) return null;
   const typed = isString ? stringOf(state, node) : state.sliceDoc(from, pos);
-  const quoted = (label: string, after: string): Completion["apply"] => (view, _, start) => {
+  const left = to - pos; // how much of the string is after the cursor, at which somebody may type on
+  const quoted = (label: string, after: string): Completion["apply"] => (view, _, start, cursor) => {
     const whole = JSON.stringify(label);
     const open = label.endsWith(":"); // the name comes next
-    const rest = after && !/^\s*:/.test(view.state.sliceDoc(to, to + 20)) ? after : "";
+    const end = cursor + left;
+    const rest = after && !/^\s*:/.test(view.state.sliceDoc(end, end + 20)) ? after : "";
     view.dispatch({
-      changes: { from: isString ? start - 1 : start, to, insert: whole + (open ? "" : rest) },
+      changes: { from: isString ? start - 1 : start, to: end, insert: whole + (open ? "" : rest) },
       selection: { anchor: (isString ? start - 1 : start) + whole.length + (open ? -1 : rest.length) },
       userEvent: "input.complete",
     });

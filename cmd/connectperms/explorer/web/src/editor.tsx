@@ -13,6 +13,7 @@ import { tags } from "@lezer/highlight";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { TextEdit } from "./api.ts";
 import { complete } from "./complete.ts";
+import { isLink } from "./link.ts";
 
 /** A Mark lights up a part of the text. */
 export interface Mark {
@@ -89,6 +90,9 @@ const theme = EditorView.theme({
   ".cm-line.label-lost::after": { content: '"− allows less"', color: "var(--no)" },
   ".cm-line.label-gained.label-lost::after": { content: '"± allows more and less"', color: "var(--unsure)" },
   ".cm-line.label-decides::after": { content: '"◀ decides"', color: "var(--accent)" },
+  ".cm-line.label-gained.label-decides::after": { content: '"+ allows more ◀ decides"' },
+  ".cm-line.label-lost.label-decides::after": { content: '"− allows less ◀ decides"' },
+  ".cm-line.label-gained.label-lost.label-decides::after": { content: '"± allows more and less ◀ decides"' },
   ".cm-tooltip": { backgroundColor: "var(--card)", color: "var(--text)", border: "1px solid var(--line)", borderRadius: "6px", boxShadow: "var(--shadow)" },
   ".cm-tooltip-autocomplete ul li": { padding: "3px 8px" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
@@ -154,19 +158,45 @@ const typeOverSelection = EditorView.domEventHandlers({
   },
 });
 
+// toShow scrolls to a place, unless it is in view.
+function toShow(editor: EditorView, from: number): StateEffect<unknown>[] {
+  const { top, bottom } = editor.lineBlockAt(from);
+  const { scrollTop, clientHeight } = editor.scrollDOM;
+  return top >= scrollTop && bottom <= scrollTop + clientHeight ? [] : [EditorView.scrollIntoView(from, { y: "center" })];
+}
+
+const isJSON = (text: string): boolean => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+// isWhole reports whether a text that is pasted takes the place of all that is there. A token and a link do, and so
+// do a claim and a payload where they would not be JSON in the midst of what is there.
+function isWhole({ doc, selection: { main } }: EditorState, pasted: string): boolean {
+  const text = pasted.trim();
+  const isToken = /^(?:authorization:\s*)?(?:bearer\s+)?ey[\w-]+\.[\w-]+\.[\w-]*$/i.test(text);
+  if (isToken || isLink(text) || doc.toString().trim() === "" || (main.from === 0 && main.to === doc.length)) return true;
+  return text.startsWith("{") && isJSON(text) && !isJSON(doc.sliceString(0, main.from) + pasted + doc.sliceString(main.to));
+}
+
 /** Editor shows a text and reports what is typed. The text that is given is the first one; later ones come through the handle. */
 export function Editor(props: {
   label: string;
   text: string;
   onChange: (text: string) => void;
+  onPaste: (text: string) => void; // a text that takes the place of all that is there
   diagnostics: Diagnostic[];
   marks: Mark[];
   handle: (editor: EditorHandle | null) => void;
 }) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const changed = useRef(props.onChange);
-  changed.current = props.onChange;
+  const on = useRef(props);
+  on.current = props;
 
   // Not after the next frame: until then the text could change, and nobody would tell the editor.
   useLayoutEffect(() => {
@@ -191,12 +221,21 @@ export function Editor(props: {
           lintGutter(),
           marks,
           EditorView.lineWrapping,
-          placeholder('{"integration:*": ["events"]}'),
+          placeholder("Paste a claim, a payload or a token here"),
           EditorView.contentAttributes.of({ "aria-label": props.label, spellcheck: "false" }),
           // Tab leaves the editor, so that the keyboard is not caught in it.
           keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) changed.current(update.state.doc.toString());
+            if (update.docChanged) on.current.onChange(update.state.doc.toString());
+          }),
+          EditorView.domEventHandlers({
+            paste(event, view) {
+              const text = event.clipboardData?.getData("text/plain") ?? "";
+              if (text.trim() === "" || !isWhole(view.state, text)) return false;
+              event.preventDefault();
+              on.current.onPaste(text);
+              return true;
+            },
           }),
           typeOverSelection,
           theme,
@@ -215,10 +254,7 @@ export function Editor(props: {
       },
       show(from, focus) {
         if (from > editor.state.doc.length) return;
-        editor.dispatch({
-          effects: EditorView.scrollIntoView(from, { y: "center" }),
-          ...(focus ? { selection: { anchor: from } } : {}),
-        });
+        editor.dispatch({ effects: toShow(editor, from), ...(focus ? { selection: { anchor: from } } : {}) });
         if (focus) editor.focus();
       },
     });
@@ -234,7 +270,12 @@ export function Editor(props: {
     const length = editor.state.doc.length;
     editor.dispatch(setDiagnostics(editor.state, props.diagnostics.filter((d) => d.to <= length)));
   }, [props.diagnostics]);
-  useEffect(() => view.current!.dispatch({ effects: setMarks.of(props.marks) }), [props.marks]);
+  useLayoutEffect(() => {
+    const editor = view.current!;
+    const decides = props.marks.find((mark) => mark.kind === "decides");
+    const show = decides && decides.to <= editor.state.doc.length ? toShow(editor, decides.from) : [];
+    editor.dispatch({ effects: [setMarks.of(props.marks), ...show] });
+  }, [props.marks]);
 
   return <div class="editor" ref={host} />;
 }

@@ -1,12 +1,13 @@
 // What several parts of the page need: answers of the library, and lists of which only the visible rows exist.
 
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import type { RefObject } from "preact";
+import { Component, type ComponentChildren, type RefObject } from "preact";
 import { Refusal, type Mistake } from "./api.ts";
 
 export type Asked<T> = { state: "none" } | { state: "waiting"; last?: T } | { state: "answer"; answer: T } | { state: "refused"; mistake: Mistake };
 
-const toMistake = (err: unknown): Mistake =>
+/** toMistake returns what is wrong, from what a call throws. */
+export const toMistake = (err: unknown): Mistake =>
   err instanceof Refusal ? err.failure.error : { code: "unavailable", message: err instanceof Error ? err.message : String(err) };
 
 /**
@@ -34,6 +35,18 @@ export function useAsked<T>(ask: (() => Promise<T>) | null, depends: unknown[]):
 /** answerOf returns the answer, or while a new one is on its way the one before it. */
 export function answerOf<T>(asked: Asked<T>): T | undefined {
   return asked.state === "answer" ? asked.answer : asked.state === "waiting" ? asked.last : undefined;
+}
+
+/** memo makes a component that is made anew only if one of its properties has changed. */
+export function memo<P extends object>(view: (props: P) => ComponentChildren) {
+  return class extends Component<P> {
+    override shouldComponentUpdate(next: P): boolean {
+      return (Object.keys(next) as (keyof P)[]).some((name) => next[name] !== this.props[name]);
+    }
+    override render(): ComponentChildren {
+      return view(this.props);
+    }
+  };
 }
 
 export interface Window {
@@ -88,7 +101,7 @@ export function useRows<T>(key: string, wanted: number[], load: (rows: number[])
   const [, redraw] = useReducer((n: number) => n + 1, 0);
   if (kept.current.key !== key) kept.current = { key, rows: new Map(), pending: new Set() };
   const now = kept.current;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const missing = wanted.filter((row) => !now.rows.has(row) && !now.pending.has(row));
     if (missing.length === 0) return;
     for (const row of missing) now.pending.add(row);

@@ -1,12 +1,12 @@
 import "../style.css";
 import { render } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Answered, type Call, connect, type Change, type Explanation, type Handle, type Mistake, type PermissionInfo, Refusal, type RuleRef, type Target, type TreeRow } from "./api.ts";
+import { type Call, connect, type Change, type Explanation, type Handle, type Mistake, type PermissionInfo, Refusal, type RuleRef, type Target, type TreeRow } from "./api.ts";
 import { Answer } from "./answer.tsx";
 import { Ask, type Form, formOf, questionOf, Written } from "./ask.tsx";
 import { Comparison } from "./compare.tsx";
 import { Editor, type Mark } from "./editor.tsx";
-import { answerOf, useAsked } from "./hooks.ts";
+import { answerOf, toMistake, useAsked } from "./hooks.ts";
 import { decodeLink, isLink, type Shared } from "./link.ts";
 import { Matrix, type Question } from "./matrix.tsx";
 import { Badge, Open, TokenFacts, type Verdict } from "./open.tsx";
@@ -68,13 +68,20 @@ function Card(props: { area: string; title: string; verdict?: Verdict | undefine
 
 const count = (n: number, what: string): string => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-function Claim(props: { side: Side; name: string; area: string; marks: Mark[] }) {
+function Claim(props: { side: Side; name: string; area: string; mark: boolean; marks: Mark[] }) {
   const { side } = props;
   const [all, setAll] = useState(false);
   const shown = all ? side.problems : side.problems.slice(0, 5);
   return (
-    <Card area={props.area} title={props.name} verdict={side.verdict}>
-      <Open label="A claim, a payload or a token" opened={side.opened} onOpen={(text, name) => void side.open(text, name)} />
+    <Card area={props.area} title={props.name} {...(props.mark && { verdict: side.verdict })}>
+      <Open
+        opened={side.opened}
+        onOpen={(text, name) => void side.open(text, name)}
+        onClear={() => {
+          side.clear();
+          side.editor.current?.show(0, true);
+        }}
+      />
       {side.token && <TokenFacts info={side.token.info} verdict={side.verdict} keyAndProject={side.key} onKey={side.setKey} onForget={side.forget} />}
       {side.unrestricted && (
         <p class="notice" role="status">
@@ -85,6 +92,7 @@ function Claim(props: { side: Side; name: string; area: string; marks: Mark[] })
         label={props.name}
         text={side.text}
         onChange={side.type}
+        onPaste={(text) => void side.open(text)}
         diagnostics={side.diagnostics}
         marks={props.marks}
         handle={(editor) => (side.editor.current = editor)}
@@ -112,11 +120,15 @@ function Claim(props: { side: Side; name: string; area: string; marks: Mark[] })
                 </button>
                 <span>{problem.message}</span>
                 {problem.fix && (
-                  <button type="button" class="fix" onClick={problem.fix.apply}>
-                    Fix: {problem.fix.summary}
+                  <button type="button" class="do" aria-label={`Fix it: ${problem.fix.summary}`} onClick={problem.fix.apply}>
+                    Fix it
                   </button>
                 )}
-                {problem.effect && <span class="quiet small">{problem.effect}</span>}
+                {(problem.fix || problem.effect) && (
+                  <span class="quiet small">
+                    {problem.fix && sentence(problem.fix.summary)} {problem.effect}
+                  </span>
+                )}
               </li>
             ))}
           </ul>
@@ -204,10 +216,19 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
       const onSecond = (event.target as Element | null)?.closest?.(".claim-2");
       void file.text().then((text) => (onSecond ? latest.current.second : latest.current.first).open(text, file.name));
     };
+    // A text that is pasted beside the editors is read too.
+    const paste = (event: ClipboardEvent): void => {
+      const text = event.clipboardData?.getData("text/plain") ?? "";
+      const at = event.target instanceof Element ? event.target : document.body;
+      if (text.trim() === "" || at.closest("input, textarea, .editor, dialog")) return;
+      void (at.closest(".claim-2") ? latest.current.second : latest.current.first).open(text);
+    };
+    addEventListener("paste", paste);
     addEventListener("dragover", over);
     addEventListener("dragleave", leave);
     addEventListener("drop", drop, true);
     return () => {
+      removeEventListener("paste", paste);
       removeEventListener("dragover", over);
       removeEventListener("dragleave", leave);
       removeEventListener("drop", drop, true);
@@ -247,29 +268,41 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
   // moment only, and not if the claim has a mistake.
   const unavailable = sides.find((side) => side.unavailable)?.unavailable ?? (outlineAsked.state === "refused" ? outlineAsked.mistake.message : undefined);
   const broken = unavailable !== undefined || sides.some((side) => side.failure);
-  const before = useRef<{ outline?: Outline; answers?: Answered[]; explanations?: Explanation[] }>({});
+  const before = useRef<{ outline?: Outline; shown?: Shown }>({});
   if (broken || before.current.outline?.claims.length !== sides.length) before.current = {};
   if (newest) before.current.outline = newest;
   const outline = newest ?? before.current.outline;
 
+  // A brief explanation has the answer and why. What was asked ahead is kept, because it is probably asked next.
   const questionText = JSON.stringify(question);
-  // The answer takes no time, and so it is asked first. The explanation looks at every rule.
-  const answered = useAsked(
-    () =>
-      ready && asked
-        ? Promise.all(handles.map((claim) => call("question", { claim, ...question, outline: handles })))
-        : Promise.all([call("question", question)]),
-    [key, ready, asked, questionText],
-  );
-  const explained = useAsked(
-    ready && asked ? () => Promise.all(handles.map((claim) => call("explain", { claim, ...question, outline: handles }))) : null,
-    [key, ready, asked, questionText],
-  );
-  const answers = ready && asked && answered.state === "answer" ? answered.answer : undefined;
-  const explanations = explained.state === "answer" ? explained.answer : undefined;
-  if (answers) before.current.answers = answers;
-  if (explanations) before.current.explanations = explanations;
-  const invalid = answered.state === "refused" ? answered.mistake : undefined;
+  const ahead = useRef<{ of: string; answer: Promise<Explanation[]> }>({ of: "", answer: Promise.resolve([]) });
+  const nameOf = (q: Question): string => JSON.stringify([handles, q.action, q.target]);
+  const explain = (q: Question): Promise<Explanation[]> => {
+    const of = nameOf(q);
+    if (ahead.current.of !== of) {
+      const answer = Promise.all(handles.map((claim) => call("explain", { claim, ...q, outline: handles, brief: true })));
+      answer.catch(() => (ahead.current.of = "")); // and another time it is asked again
+      ahead.current = { of, answer };
+    }
+    return ahead.current.answer;
+  };
+  const [result, setResult] = useState<Result>({ of: "" });
+  const of = ready && asked ? nameOf(question) : "";
+  const wanted = useRef(of);
+  wanted.current = of;
+  useLayoutEffect(() => {
+    if (!of || result.of === of) return;
+    explain(question).then(
+      (explanations) => wanted.current === of && setResult({ of, explanations }),
+      (err: unknown) => wanted.current === of && setResult({ of, mistake: toMistake(err) }),
+    );
+  }, [of]);
+  const explanations = of && result.of === of ? result.explanations : undefined;
+  const shown = useMemo(() => (explanations ? { claims: handles, question, explanations } : undefined), [explanations]);
+  if (shown) before.current.shown = shown;
+  const written = useAsked(of ? null : () => call("question", question), [of === "", questionText]);
+  const refused = of ? (result.of === of ? result.mistake : undefined) : written.state === "refused" ? written.mistake : undefined;
+  const invalid = refused?.code === "question" ? refused : undefined;
 
   const differs = useAsked(comparing && ready ? () => call("diff", { before: handles[0]!, after: handles[1]! }) : null, [key, ready, comparing]);
   const diff = differs.state === "answer" ? differs.answer : undefined;
@@ -280,6 +313,10 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
     }
     return rows;
   }, [diff]);
+
+  // What is lit in the editors and the tree. It follows the answer, which is painted first.
+  const [lit, setLit] = useState<Explanation[] | undefined>(undefined);
+  useEffect(() => setLit(explanations), [explanations]);
 
   // What is lit in each editor.
   const marks = useMemo(
@@ -292,22 +329,49 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
         }
         const place = (picked?.claims[i]?.own ?? picked?.claims[i]?.map)?.place;
         if (place) all.push({ from: place.from, to: place.to, kind: "picked" });
-        const decides = answers?.[i]?.rule?.place;
+        const decides = lit?.[i]?.rule?.place;
         if (decides) all.push({ from: decides.from, to: decides.to, kind: "decides" });
         return all;
       }),
-    [diff, picked, answers],
+    [diff, picked, lit],
   );
   useEffect(() => {
-    answers?.forEach(({ rule }, i) => rule && sides[i]!.editor.current?.show(rule.place.from, false));
-  }, [answers]);
+    lit?.forEach(({ rule }, i) => rule && sides[i]?.editor.current?.show(rule.place.from, false));
+  }, [lit]);
   useEffect(() => setPicked(null), [key]);
   useEffect(() => setNarrowed(""), [key]);
 
-  const ask = (next: Question, title = ""): void => {
-    setAsking((old) => formOf(next, old));
-    setAsked(true);
-    setNamed({ target: JSON.stringify(next.target), title });
+  // A question of the matrix is shown together with its answer, if that comes before somebody sees that it waits.
+  const turn = useRef(0);
+  const ask = ({ action, target }: Question, title = ""): void => {
+    const next = { action, target }; // an example has more than that
+    const mine = ++turn.current;
+    let isShown = false;
+    const show = (): void => {
+      if (isShown || turn.current !== mine) return;
+      isShown = true;
+      setAsking((old) => formOf(next, old));
+      setAsked(true);
+      setNamed({ target: JSON.stringify(next.target), title });
+    };
+    if (!ready) {
+      show();
+      return;
+    }
+    const name = nameOf(next);
+    explain(next).then((explanations) => {
+      if (turn.current === mine) setResult({ of: name, explanations });
+      show();
+    }, show);
+    setTimeout(show, 100);
+  };
+  const tryChange = (change: Change): void => {
+    if (change.kind !== "claim") return;
+    const { from, to, insert } = change.edit;
+    second.forget();
+    second.put(first.text.slice(0, from) + insert + first.text.slice(to));
+    second.setOpened({ message: "The first claim with the change. Keep the one that you want.", wrong: false });
+    setComparing(true);
   };
   const compare = (): void => {
     if (!comparing && second.text === "" && !second.unrestricted) {
@@ -346,13 +410,15 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
           call={call}
           outline={outline}
           permissions={permissions}
+          names={comparing ? names : []}
           added={added}
           question={asked ? question : null}
           onPick={ask}
+          onAhead={(next) => void (ready && explain(next).catch(() => {}))}
           onRemove={(index) => setAdded((rows) => rows.filter((_, i) => i !== index))}
         />
       ),
-    [outline, added, asked, questionText],
+    [outline, added, asked, questionText, ready, key],
   );
   const tree = useMemo(
     () =>
@@ -360,7 +426,8 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
         <Tree
           call={call}
           outline={outline}
-          lit={outline.claims.map((_, i) => answers?.[i]?.rule)}
+          lit={outline.claims.map((_, i) => lit?.[i]?.rule)}
+          ofUser={lit?.[0]?.actsOn === "user"}
           unrestricted={sides.map((side) => side.unrestricted)}
           names={comparing ? names : []}
           changed={changed}
@@ -368,7 +435,7 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
           onPick={pickRow}
         />
       ),
-    [outline, answers, first.unrestricted, second.unrestricted, comparing, changed, picked],
+    [outline, lit, first.unrestricted, second.unrestricted, comparing, changed, picked],
   );
 
   const states = sides.map((side) => side.verdict.state);
@@ -380,8 +447,109 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
   ) : (
     <p class="empty quiet">Reading…</p>
   );
-  const shownAnswers = answers ?? before.current.answers;
-  const shownExplanations = explanations ?? before.current.explanations;
+  const seen = shown ?? before.current.shown;
+
+  const claimCard = (i: 0 | 1) => <Claim key={i} side={[first, second][i]!} name={names[i]!} area={`claim-${i + 1}`} mark={comparing} marks={marks[i]!} />;
+  const differenceCard = (
+    <Card area="difference" title="Difference">
+      {!ready ? (
+        waiting
+      ) : differs.state === "refused" ? (
+        <p class="wrong">{differs.mistake.message}</p>
+      ) : diff ? (
+        <Comparison diff={diff} onAsk={ask} onNarrow={() => void narrow()} />
+      ) : (
+        <p class="empty quiet">Comparing…</p>
+      )}
+      {narrowed && (
+        <p class="wrong" role="alert">
+          {narrowed}
+        </p>
+      )}
+    </Card>
+  );
+  const treeCard = (
+    <Card area="tree-card" title="Scopes">
+      {tree ?? waiting}
+    </Card>
+  );
+  const matrixCard = (
+    <Card area="matrix-card" title="Matrix">
+      <p class="legend small quiet">
+        <span>
+          <b class="yes">✓</b> yes
+        </span>
+        <span>
+          <b class="no">✗</b> no
+        </span>
+        <span>
+          <b class="unsure">?</b> undetermined: something unknown decides, so denied
+        </span>
+        <span>– cannot be asked</span>
+        {comparing && <span>
+          <b class="changed">+ − ≠</b> changed from the first claim to the second
+        </span>}
+        <span>Choose a cell to see why.</span>
+      </p>
+      {matrix ?? waiting}
+    </Card>
+  );
+  const questionCard = (
+    <Card area="question" title="Question and answer">
+      <Ask
+        call={call}
+        outline={outline}
+        permissions={permissions}
+        form={asking}
+        mistake={invalid}
+        added={added.some((target) => JSON.stringify(target) === JSON.stringify(question.target))}
+        onChange={(next) => {
+          turn.current++; // a question of the matrix that waits is not shown any more
+          setAsking(next);
+          setAsked(true);
+        }}
+        onAdd={(target) => setAdded([target, ...added])}
+      />
+      {invalid ? (
+        <p class="wrong" role="alert">
+          {describeQuestion(invalid)}
+        </p>
+      ) : (
+        <>
+          {asked && (
+            <p class="asks">
+              May the token use <code>{question.action}</code> on {describe(question.target, named.target === JSON.stringify(question.target) ? named.title : "")}?
+            </p>
+          )}
+          {!asked ? (
+            <p class="empty quiet">Choose a cell of the matrix, or pick a question above.</p>
+          ) : refused ? (
+            <p class="wrong">{refused.message}</p>
+          ) : !seen ? (
+            waiting
+          ) : (
+            <div class="answers" aria-busy={!shown} inert={!shown}>
+              {seen.explanations.map((explanation, i) => (
+                <Answer
+                  key={i}
+                  call={call}
+                  claim={seen.claims[i]!}
+                  outline={seen.claims}
+                  question={seen.question}
+                  explanation={explanation}
+                  {...(comparing ? { title: names[i]! } : { onTry: tryChange })}
+                  onShow={(rule) => showRule(i, rule)}
+                  onChange={(change) => apply(i, change)}
+                  onAsk={ask}
+                />
+              ))}
+            </div>
+          )}
+          <Written rendered={shown?.explanations[0] ?? answerOf(written) ?? seen?.explanations[0]} />
+        </>
+      )}
+    </Card>
+  );
 
   return (
     <>
@@ -430,106 +598,31 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
         </span>
       </div>
       <main class={comparing ? "comparing" : ""}>
-        {comparing && (
-          <div class="claims">
-            <Claim side={first} name={names[0]!} area="claim-1" marks={marks[0]!} />
-            <Claim side={second} name={names[1]!} area="claim-2" marks={marks[1]!} />
-          </div>
+        {comparing ? (
+          <>
+            <div class="claims">
+              {claimCard(0)}
+              {claimCard(1)}
+            </div>
+            <div class="column whole">
+              {differenceCard}
+              {matrixCard}
+            </div>
+            <div class="column">{treeCard}</div>
+            <div class="column">{questionCard}</div>
+          </>
+        ) : (
+          <>
+            <div class="column">
+              {claimCard(0)}
+              {treeCard}
+            </div>
+            <div class="column">
+              {matrixCard}
+              {questionCard}
+            </div>
+          </>
         )}
-        <div class="column">
-          {!comparing && <Claim side={first} name={names[0]!} area="claim-1" marks={marks[0]!} />}
-          {comparing && (
-            <Card area="difference" title="Difference" verdict={worst}>
-              {!ready ? (
-                waiting
-              ) : differs.state === "refused" ? (
-                <p class="wrong">{differs.mistake.message}</p>
-              ) : diff ? (
-                <Comparison diff={diff} onAsk={ask} onNarrow={() => void narrow()} />
-              ) : (
-                <p class="empty quiet">Comparing…</p>
-              )}
-              {narrowed && (
-                <p class="wrong" role="alert">
-                  {narrowed}
-                </p>
-              )}
-            </Card>
-          )}
-          <Card area="tree-card" title="Scopes" verdict={worst}>
-            {tree ?? waiting}
-          </Card>
-        </div>
-        <div class="column">
-          <Card area="matrix-card" title="Matrix" verdict={worst}>
-            <p class="legend small quiet">
-              <span>
-                <b class="yes">✓</b> yes
-              </span>
-              <span>
-                <b class="no">✗</b> no
-              </span>
-              <span>
-                <b class="unsure">?</b> undetermined: something unknown decides, so denied
-              </span>
-              <span>– cannot be asked</span>
-              {comparing && <span>✗→✓ first and second claim</span>}
-              <span>Choose a cell to see why.</span>
-            </p>
-            {matrix ?? waiting}
-          </Card>
-          <Card area="question" title="Question and answer" verdict={worst}>
-            <Ask
-              call={call}
-              outline={outline}
-              permissions={permissions}
-              form={asking}
-              mistake={invalid}
-              added={added.some((target) => JSON.stringify(target) === JSON.stringify(question.target))}
-              onChange={(next) => {
-                setAsking(next);
-                setAsked(true);
-              }}
-              onAdd={(target) => setAdded([target, ...added])}
-            />
-            {invalid ? (
-              <p class="wrong" role="alert">
-                {describeQuestion(invalid)}
-              </p>
-            ) : (
-              <>
-                {asked && (
-                  <p class="asks">
-                    May the token use <code>{question.action}</code> on {describe(question.target, named.target === JSON.stringify(question.target) ? named.title : "")}?
-                  </p>
-                )}
-                {!asked ? (
-                  <p class="empty quiet">Choose a cell of the matrix, or pick a question above.</p>
-                ) : explained.state === "refused" ? (
-                  <p class="wrong">{explained.mistake.message}</p>
-                ) : !shownAnswers ? (
-                  waiting
-                ) : (
-                  <div class="answers" aria-busy={!answers} inert={!answers}>
-                    {shownAnswers.map((answer, i) => (
-                      <Answer
-                        key={i}
-                        answered={answer}
-                        action={question.action}
-                        explanation={shownExplanations?.[i]}
-                        current={explanations !== undefined}
-                        {...(comparing && { title: names[i]! })}
-                        onShow={(rule) => showRule(i, rule)}
-                        onChange={(change) => apply(i, change)}
-                      />
-                    ))}
-                  </div>
-                )}
-              <Written rendered={answerOf(answered)?.[0]} />
-              </>
-            )}
-          </Card>
-        </div>
         <section class="card help" aria-labelledby="title-help">
           <details open>
             <summary>
@@ -564,6 +657,18 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
       {sharing && <Share shared={shared} fromToken={sides.some((side) => side.token?.info.kind === "token")} form={form} onClose={() => setSharing(false)} />}
     </>
   );
+}
+
+/** What is asked, and what the library says. */
+interface Shown {
+  claims: Handle[];
+  question: Question;
+  explanations: Explanation[];
+}
+interface Result {
+  of: string; // the name of the question
+  explanations?: Explanation[];
+  mistake?: Mistake;
 }
 
 interface Initial {

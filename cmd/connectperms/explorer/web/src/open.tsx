@@ -1,6 +1,6 @@
 // Where a claim, a payload or a token is pasted, and how a token is verified.
 
-import { useId, useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { TokenInfo } from "./api.ts";
 
 export interface Opened {
@@ -8,63 +8,37 @@ export interface Opened {
   wrong: boolean;
 }
 
-/** Open takes a text by paste, by typing or as a file, and keeps nothing of it. */
-export function Open(props: { label: string; opened: Opened; onOpen: (text: string, name?: string) => void }) {
-  const [text, setText] = useState("");
+/** Open says what the editor below it takes, and reads a file. */
+export function Open(props: { opened: Opened; onOpen: (text: string, name: string) => void; onClear: () => void }) {
   const file = useRef<HTMLInputElement>(null);
-  const id = useId();
-  const open = (what: string, name?: string): void => {
-    setText("");
-    props.onOpen(what, name);
-  };
   return (
     <div class="open">
-      <label for={id}>{props.label}</label>
+      <p>
+        <strong>Paste a claim, a payload or a token into the editor,</strong> or drop a file. It replaces what is there.
+      </p>
       <div class="open-row">
-        <textarea
-          id={id}
-          rows={2}
-          value={text}
-          placeholder="Paste here, or drop a file on the page"
-          spellcheck={false}
-          autocomplete="off"
-          onPaste={(event) => {
-            const pasted = event.clipboardData?.getData("text/plain");
-            if (!pasted?.trim() || text !== "") return;
-            event.preventDefault();
-            open(pasted);
-          }}
-          onInput={(event) => setText(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-            event.preventDefault();
-            open(text);
+        <button type="button" onClick={() => file.current?.click()}>
+          Choose a file
+        </button>
+        <button type="button" onClick={props.onClear}>
+          Clear
+        </button>
+        <input
+          ref={file}
+          type="file"
+          hidden
+          aria-hidden="true"
+          tabIndex={-1}
+          onChange={async (event) => {
+            const chosen = event.currentTarget.files?.[0];
+            event.currentTarget.value = "";
+            if (chosen) props.onOpen(await chosen.text(), chosen.name);
           }}
         />
-        <div class="open-buttons">
-          <button type="button" class="primary" disabled={text.trim() === ""} onClick={() => open(text)}>
-            Read it
-          </button>
-          <button type="button" onClick={() => file.current?.click()}>
-            Choose a file
-          </button>
-          <input
-            ref={file}
-            type="file"
-            hidden
-            aria-hidden="true"
-            tabIndex={-1}
-            onChange={async (event) => {
-              const chosen = event.currentTarget.files?.[0];
-              event.currentTarget.value = "";
-              if (chosen) open(await chosen.text(), chosen.name);
-            }}
-          />
-        </div>
+        <p class={`small ${props.opened.wrong ? "wrong" : "quiet"}`} role="status">
+          {props.opened.message}
+        </p>
       </div>
-      <p class={`small ${props.opened.wrong ? "wrong" : "quiet"}`} role="status">
-        {props.opened.message}
-      </p>
     </div>
   );
 }
@@ -78,7 +52,7 @@ export interface Verdict {
 
 const labels = { verified: "✓ VERIFIED", "not verified": "⚠ NOT VERIFIED", refused: "✗ REFUSED" };
 
-/** Badge stands beside everything that comes from a token. */
+/** Badge says in a word whether something was verified. */
 export const Badge = ({ verdict }: { verdict: Verdict }) => (
   <span class={`badge ${verdict.state.replace(" ", "-")}`} title={verdict.text}>
     {labels[verdict.state]}
@@ -107,7 +81,6 @@ export function TokenFacts(props: { info: TokenInfo; verdict: Verdict; keyAndPro
     <section class="token" aria-label={info.kind === "token" ? "Token" : "Payload"}>
       <div class="token-head">
         <h3>{info.kind === "token" ? "Token" : "Payload"}</h3>
-        <Badge verdict={verdict} />
         <button type="button" onClick={props.onForget}>
           Forget it
         </button>

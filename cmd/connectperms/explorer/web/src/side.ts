@@ -259,6 +259,12 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
         setText(next);
       }
     },
+    clear() {
+      current.current.opening++;
+      setToken(null);
+      setOpened({ message: "", wrong: false });
+      put("");
+    },
     forget() {
       setToken(null);
       setKey({ key: "", project: "" });

@@ -1,8 +1,8 @@
 // The tree of scopes: what each grants, inherits and overrides.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Call, Grants, Handle, RuleRef, TreeClaim, TreeRow } from "./api.ts";
-import { useMedia, useRows, useWindow } from "./hooks.ts";
+import { memo, useMedia, useRows, useWindow } from "./hooks.ts";
 import { grantText, short } from "./words.ts";
 
 export interface Outline {
@@ -25,7 +25,7 @@ function Grant({ grants, decided = true }: { grants: Grants; decided?: boolean }
   );
 }
 
-function Says({ of, lit, unrestricted }: { of: TreeClaim; lit: boolean; unrestricted: boolean }) {
+function Says({ of, lit, user, unrestricted }: { of: TreeClaim; lit: boolean; user: boolean; unrestricted: boolean }) {
   if (of.own) {
     const [next] = of.overrides;
     return (
@@ -36,7 +36,11 @@ function Says({ of, lit, unrestricted }: { of: TreeClaim; lit: boolean; unrestri
           {lit && <span class="decides"> ◀ decides</span>}
         </span>
         <span class="line quiet small">
-          {next ? (
+          {user ? (
+            <>
+              decided by <code>{of.own.text}</code>
+            </>
+          ) : next ? (
             <>
               overrides <code>{next.text}</code>
               {of.overrides.length > 1 && ` and ${of.overrides.length - 1} more`}
@@ -75,10 +79,70 @@ function Says({ of, lit, unrestricted }: { of: TreeClaim; lit: boolean; unrestri
 
 const none: ReadonlySet<number> = new Set();
 
+const Row = memo(
+  (props: {
+    row: TreeRow | undefined; // none while it is being read
+    number: number;
+    index: number;
+    height: number;
+    inside: number; // how many rows are in it
+    closed: boolean;
+    lit: string; // the numbers of the claims whose deciding rule it has
+    change: "gained" | "lost" | "both" | undefined;
+    picked: boolean;
+    cursor: boolean;
+    names: string[];
+    narrow: boolean;
+    unrestricted: boolean[];
+  }) => {
+    const { row, number, index, height, inside, change, names } = props;
+    return (
+      <div
+        class={`row${props.lit ? " lit" : ""}${change ? " " + change : ""}${props.picked ? " picked" : ""}${row?.implied ? " implied" : ""}`}
+        role="treeitem"
+        data-at={index}
+        data-row={number}
+        aria-level={(row?.depth ?? 0) + 1}
+        aria-expanded={inside > 0 ? !props.closed : undefined}
+        aria-selected={props.picked}
+        tabIndex={props.cursor ? 0 : -1}
+        style={{ top: index * height + "px", height: height + "px" }}
+      >
+        {!row && <span class="quiet">…</span>}
+        {row && (
+          <>
+            <span class="scope" style={{ paddingLeft: row.depth * 20 + "px" }}>
+              <span class="twist" aria-hidden="true">
+                {inside > 0 && (props.closed ? "▸" : "▾")}
+              </span>
+              <span class="name">
+                <span class="line title" title={row.title}>
+                  {short(row.title)}
+                </span>
+                <span class="line small quiet">
+                  {change && <span class={`change ${change}`}>{{ gained: "+ allows more", lost: "− allows less", both: "± both" }[change]} </span>}
+                  {row.scope ? <code>{row.label}</code> : "events and metadata"}
+                </span>
+              </span>
+            </span>
+            {row.claims.map((claim, n) => (
+              <span class="says" key={n}>
+                {names.length > 1 && props.narrow && <span class="which small">{names[n]}</span>}
+                <Says of={claim} lit={props.lit.includes(String(n))} user={row.kind === "user"} unrestricted={props.unrestricted[n]!} />
+              </span>
+            ))}
+          </>
+        )}
+      </div>
+    );
+  },
+);
+
 export function Tree(props: {
   call: Call;
   outline: Outline;
   lit: Lit;
+  ofUser: boolean; // the rule that decides does so for the user
   unrestricted: boolean[]; // for each claim, whether there is none, and so everything is allowed
   names: string[]; // of the claims, if there are two
   changed: Map<number, "gained" | "lost" | "both">;
@@ -91,6 +155,8 @@ export function Tree(props: {
   const box = useRef<HTMLDivElement>(null);
   // On a narrow page what a scope says is below its name.
   const narrow = useMedia("(max-width: 600px)");
+  const names = useMemo(() => props.names, [props.names.join()]);
+  const unrestricted = useMemo(() => props.unrestricted, [props.unrestricted.join()]);
   const height = narrow ? 10 + 42 * (1 + outline.claims.length) : 52;
   const closedRows = closed.key === outline.key ? closed.rows : none;
 
@@ -104,7 +170,7 @@ export function Tree(props: {
     return rows;
   }, [outline.key, closedRows]);
 
-  const { first, end, scrollTo, page } = useWindow(box, visible.length, height, props.names.length > 1 && !narrow ? 29 : 0);
+  const { first, end, scrollTo, page } = useWindow(box, visible.length, height, names.length > 1 && !narrow ? 29 : 0);
   const seen = visible.slice(first, end);
   const rowOf = useRows<TreeRow>(outline.key, seen, async (rows) => (await call("tree", { claims: outline.claims, rows })).rows);
 
@@ -124,13 +190,13 @@ export function Tree(props: {
   // The row that decides comes into view, also from a closed one.
   const litRow = lit.find((rule) => rule)?.row ?? -1;
   const toShow = useRef(-1);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (litRow < 0) return;
     toShow.current = litRow;
-    const open = new Set([...closedRows].filter((row) => !(row < litRow && litRow <= row + (outline.descendants[row] ?? 0))));
-    setClosed({ key: outline.key, rows: open });
+    const open = [...closedRows].filter((row) => !(row < litRow && litRow <= row + (outline.descendants[row] ?? 0)));
+    if (open.length < closedRows.size) setClosed({ key: outline.key, rows: new Set(open) });
   }, [litRow, outline.key]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (toShow.current >= 0) scrollTo(visible.indexOf(toShow.current));
     toShow.current = -1;
   }, [visible, litRow]);
@@ -188,77 +254,54 @@ export function Tree(props: {
   };
 
   return (
-    <div class={`list tree${props.names.length > 1 ? " two" : ""}`} ref={box} role="tree" aria-label="Scopes" onKeyDown={onKeyDown}>
-      {props.names.length > 1 && (
+    <div
+      class={`list tree${names.length > 1 ? " two" : ""}`}
+      ref={box}
+      role="tree"
+      aria-label="Scopes"
+      onKeyDown={onKeyDown}
+      onFocusIn={(event) => {
+        const index = rowAt(event)?.dataset["at"];
+        if (index !== undefined) setAt(Number(index));
+      }}
+      onClick={(event) => {
+        const number = Number(rowAt(event)?.dataset["row"]);
+        const row = rowOf(number);
+        if (!row) return;
+        if ((event.target as Element).closest(".twist") && outline.descendants[number]) toggle(number, !closedRows.has(number));
+        else props.onPick(row);
+      }}
+    >
+      {names.length > 1 && (
         <div class="tree-head" aria-hidden="true">
           <span>Scope</span>
-          {props.names.map((name) => (
+          {names.map((name) => (
             <span key={name}>{name}</span>
           ))}
         </div>
       )}
       <div class="sizer" role="presentation" style={{ height: visible.length * height + "px" }}>
-        {seen.map((number, i) => {
-          const index = first + i;
-          const row = rowOf(number);
-          const inside = outline.descendants[number] ?? 0;
-          const isLit = lit.some((rule) => rule?.row === number);
-          const change = changed.get(number);
-          return (
-            <div
-              key={number}
-              class={`row${isLit ? " lit" : ""}${change ? " " + change : ""}${props.picked === number ? " picked" : ""}${row?.implied ? " implied" : ""}`}
-              role="treeitem"
-              data-at={index}
-              data-row={number}
-              aria-level={(row?.depth ?? 0) + 1}
-              aria-expanded={inside > 0 ? !closedRows.has(number) : undefined}
-              aria-selected={props.picked === number}
-              tabIndex={index === cursor ? 0 : -1}
-              style={{ top: index * height + "px", height: height + "px" }}
-              onFocus={() => setAt(index)}
-              onClick={() => row && props.onPick(row)}
-            >
-              {!row && <span class="quiet">…</span>}
-              {row && (
-                <>
-                  <span class="scope" style={{ paddingLeft: row.depth * 20 + "px" }}>
-                    {inside > 0 ? (
-                      <span
-                        class="twist"
-                        aria-hidden="true"
-                        onClick={(event) => {
-                          event.stopPropagation();
-                          toggle(number, !closedRows.has(number));
-                        }}
-                      >
-                        {closedRows.has(number) ? "▸" : "▾"}
-                      </span>
-                    ) : (
-                      <span class="twist" />
-                    )}
-                    <span class="name">
-                      <span class="line title" title={row.title}>
-                        {short(row.title)}
-                      </span>
-                      <span class="line small quiet">
-                        {change && <span class={`change ${change}`}>{{ gained: "+ allows more", lost: "− allows less", both: "± both" }[change]} </span>}
-                        {row.scope ? <code>{row.label}</code> : "events and metadata"}
-                      </span>
-                    </span>
-                  </span>
-                  {row.claims.map((claim, n) => (
-                    <span class="says" key={n}>
-                      {props.names.length > 1 && narrow && <span class="which small">{props.names[n]}</span>}
-                      <Says of={claim} lit={lit[n]?.row === number} unrestricted={props.unrestricted[n]!} />
-                    </span>
-                  ))}
-                </>
-              )}
-            </div>
-          );
-        })}
+        {seen.map((number, i) => (
+          <Row
+            key={number}
+            row={rowOf(number)}
+            number={number}
+            index={first + i}
+            height={height}
+            inside={outline.descendants[number] ?? 0}
+            closed={closedRows.has(number)}
+            lit={lit.map((rule, n) => (rule && (rule.row === number || (props.ofUser && number === 0)) ? n : "")).join("")}
+            change={changed.get(number)}
+            picked={props.picked === number}
+            cursor={first + i === cursor}
+            names={names}
+            narrow={narrow}
+            unrestricted={unrestricted}
+          />
+        ))}
       </div>
     </div>
   );
 }
+
+const rowAt = (event: Event): HTMLElement | null => (event.target as Element).closest<HTMLElement>("[data-row]");

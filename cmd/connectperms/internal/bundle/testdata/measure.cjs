@@ -62,6 +62,9 @@ function call(name, request, times = 1) {
   call("find", { claims, text: "team 99", limit: 50 }, 30);
   call("question", { claim: handle, action: "workflows", target }, 30);
   call("explain", { claim: handle, action: "workflows", target }, 30);
+  call("explain", { claim: handle, action: "workflows", target, brief: true }, 30);
+  const named = { integration: "app-50", credential: { id: "00000000-0000-4000-8000-000000000009", externalId: null } };
+  call("effects", { claim: handle, action: "workflows", target: named, change: 0 }, 10);
   call("lint", { claim: handle });
   call("fix", { claim: handle, finding: 0 });
   rules["integration:app-3"] = true;
