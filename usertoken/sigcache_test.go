@@ -256,23 +256,29 @@ func TestSignatureCacheHoldsOnlyTokensThatWereAccepted(t *testing.T) {
 	})
 }
 
-// A cache for one entry has a set of eight. The ninth token replaces the one that was used the longest time ago.
+// A cache for one to eight entries has a set of eight. The ninth token replaces the one that was used the longest
+// time ago.
 func TestSignatureCacheForgetsWhatWasNotUsed(t *testing.T) {
-	c := newCached(t, 1)
 	tokens := numbered(t, 9)
-	for _, token := range tokens[:8] {
-		require.False(t, c.accept(t, token))
+	for _, entries := range []int{1, 8} {
+		t.Run(strconv.Itoa(entries), func(t *testing.T) {
+			c := newCached(t, entries)
+			for _, token := range tokens[:8] {
+				require.False(t, c.accept(t, token))
+			}
+			for _, token := range tokens[:8] {
+				require.True(t, c.accept(t, token))
+			}
+			require.True(t, c.accept(t, tokens[0]), "the first is used again")
+			require.True(t, c.accept(t, tokens[0]), "and once more")
+			require.False(t, c.accept(t, tokens[8]), "the ninth takes a place")
+			require.True(t, c.accept(t, tokens[0]))
+			for _, token := range tokens[2:] {
+				require.True(t, c.accept(t, token))
+			}
+			require.False(t, c.accept(t, tokens[1]), "the second was used the longest time ago")
+		})
 	}
-	for _, token := range tokens[:8] {
-		require.True(t, c.accept(t, token))
-	}
-	require.True(t, c.accept(t, tokens[0]), "the first is used again")
-	require.False(t, c.accept(t, tokens[8]), "the ninth takes a place")
-	require.True(t, c.accept(t, tokens[0]))
-	for _, token := range tokens[2:] {
-		require.True(t, c.accept(t, token))
-	}
-	require.False(t, c.accept(t, tokens[1]), "the second was used the longest time ago")
 }
 
 func TestSignatureCacheFindsWhatItHasRoomFor(t *testing.T) {

@@ -303,6 +303,10 @@ func TestWithClaims(t *testing.T) {
 		require.NoError(t, claims.Decode(&got))
 		require.Equal(t, "acme", got.Tenant)
 	})
+	t.Run("of two mistakes the first", func(t *testing.T) {
+		_, err := newSigner(t).SignUnrestricted("x", usertoken.WithClaims(5), usertoken.WithClaims(map[string]int{"sub": 5}))
+		require.ErrorContains(t, err, "WithClaims: the value is not a JSON object")
+	})
 }
 
 func TestWithClaimsRefuses(t *testing.T) {
