@@ -137,9 +137,6 @@ func unmangle(s string) string {
 				b.WriteByte(s[i])
 				continue
 			}
-			for i+1 < len(s) && s[i+1] == '\\' {
-				i++
-			}
 			if i+1 < len(s) && strings.IndexByte("nrt", s[i+1]) >= 0 {
 				b.WriteByte('\n')
 				i++

@@ -534,13 +534,13 @@ func TestWithIssuer(t *testing.T) {
 }
 
 func TestWithType(t *testing.T) {
-	v := newVerifier(t, usertoken.WithType("at+jwt", "kb"))
-	const wanted = `"at+jwt" or "kb"`
+	v := newVerifier(t, usertoken.WithType("at+jwt", "kbaz"))
+	const wanted = `"at+jwt" or "kbaz"`
 	for name, test := range map[string]struct{ typ, message string }{
 		"the first":       {`,"typ":"at+jwt"`, ""},
 		"in capitals":     {`,"typ":"AT+JWT"`, ""},
-		"the second":      {`,"typ":"KB"`, ""},
-		"the Kelvin sign": {`,"typ":"` + "\u212a" + `b"`, `typ "` + "\u212a" + `b" is not ` + wanted},
+		"the second":      {`,"typ":"KBAZ"`, ""},
+		"the Kelvin sign": {`,"typ":"` + "\u212a" + `baz"`, `typ "` + "\u212a" + `baz" is not ` + wanted},
 		"JWT":             {`,"typ":"JWT"`, `typ "JWT" is not ` + wanted},
 		"missing":         {``, `typ is missing, and must be ` + wanted},
 		"null":            {`,"typ":null`, `typ is empty or not a string, and must be ` + wanted},
