@@ -65,6 +65,8 @@ func TestSelectionWhere(t *testing.T) {
 	}
 	noExternalID := checkedTexts
 	noExternalID.CredentialExternalID = permissions.NoColumn()
+	noExternalIDs := noExternalID
+	noExternalIDs.ConfigurationExternalID = permissions.NoColumn()
 	checkedByID := slack.Credential(permissions.ID(idUpper), permissions.NoExternalID())
 	var b strings.Builder
 	for _, c := range []struct {
@@ -117,13 +119,25 @@ func TestSelectionWhere(t *testing.T) {
 		}, "credential:ext:z": {"configuration:` + idB + `": true, "configuration:*": false}}`,
 			configurations(slack.Credential(permissions.ID(idA))), permissions.PostgreSQL, checkedTexts},
 		{"rules of one integration beside those of all", `{"credential:` + idA + `": true, "credential:ext:x": true,
-			"integration:slack": {"credential:` + idA + `": false, "credential:ext:x": false, "credential:` + idB + `": true}}`,
+			"integration:slack": {"credential:` + idA + `": false, "credential:ext:x": false,
+				"credential:` + idB + `": true}}`,
 			credentials(everywhere), permissions.PostgreSQL, checkedCredentials},
 		{"all integrations with uuid in MariaDB", strings.NewReplacer("ext:x", idA, "ext:y",
 			idA).Replace(manyIntegrations),
 			credentials(everywhere), permissions.MariaDB, checkedCredentials},
 		{"no external ID in any row", `{"integration:*": true, "credential:ext:x": false}`, credentials(everywhere),
 			permissions.SQLite, noExternalID},
+		{"no external ID in any row, and rules for IDs", noExcept, credentials(everywhere), permissions.SQLite,
+			noExternalID},
+		{"no external ID at all", `{"credential:ext:x": true, "configuration:ext:y": true, "configuration:` + idA +
+			`": true}`, configurations(everywhere), permissions.SQLite, noExternalIDs},
+		{"visible credentials", `{"credential:` + idA + `": false, "credential:ext:x": true}`,
+			func(p *permissions.Policy) permissions.Selection { return p.VisibleCredentials(slack) },
+			permissions.PostgreSQL, checkedCredentials},
+		{"visible configurations, for any permission", `{"credential:ext:x": ["workflows"], "credential:ext:y": true,
+			"configuration:ext:z": false}`,
+			func(p *permissions.Policy) permissions.Selection { return p.VisibleConfigurations(everywhere) },
+			permissions.PostgreSQL, checkedTexts},
 	} {
 		where, args, err := c.ask(permissions.MustParse(c.claim)).Where(c.dialect, c.columns, "before")
 		require.NoError(t, err)
@@ -266,6 +280,12 @@ func TestSelectionWhereErrors(t *testing.T) {
 			"the column for the integration is missing, and the selection is within",
 		},
 		{
+			"within a credential by external ID without its column",
+			configurations(slack.Credential(permissions.ExternalID("x"))), permissions.SQLite,
+			with(func(c *permissions.Columns) { c.CredentialExternalID = none }), permissions.ErrSQL,
+			"the column for the credential external ID is missing, and the selection is within",
+		},
+		{
 			"within a credential of which nothing is known without the integration",
 			configurations(slack.Credential()), permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
@@ -286,6 +306,8 @@ func TestSelectionWhereErrors(t *testing.T) {
 			"is not the name of a column"},
 		{"a comment", all, permissions.SQLite, named("a--"), permissions.ErrSQL, "is not the name of a column"},
 		{"a digit first", all, permissions.SQLite, named("c.1a"), permissions.ErrSQL, "is not the name of a column"},
+		{"0 first", all, permissions.SQLite, named("0a"), permissions.ErrSQL, "is not the name of a column"},
+		{"9 first", all, permissions.SQLite, named("9a"), permissions.ErrSQL, "is not the name of a column"},
 		{"a dot last", all, permissions.SQLite, named("c."), permissions.ErrSQL, "is not the name of a column"},
 		{"a quote that does not end", all, permissions.SQLite, named(`c."a`), permissions.ErrSQL,
 			"is not the name of a column"},
@@ -325,6 +347,42 @@ func TestSelectionWhereErrors(t *testing.T) {
 			where, _, err := all.Where(permissions.PostgreSQL, named(name))
 			require.NoError(t, err)
 			require.Contains(t, where, name+" IS NOT NULL")
+		})
+	}
+}
+
+// TestSelectionWhereNeeds has the only columns of a target that Where needs.
+func TestSelectionWhereNeeds(t *testing.T) {
+	const inIntegration = `(i IS NOT NULL AND i = ANY($1::text[]) AND i::text COLLATE "C" = ANY($1::text[]))`
+	p := permissions.MustParse(`{"integration:*": true}`)
+	for _, c := range []struct {
+		name   string
+		within permissions.Target
+		needs  permissions.Columns
+		want   string
+	}{
+		{"an integration", slack, permissions.Columns{
+			Integration:  permissions.CheckedColumn("i"),
+			CredentialID: permissions.NoColumn(), CredentialExternalID: permissions.NoColumn(),
+		}, inIntegration},
+		{"a credential with an ID", slack.Credential(permissions.ID(idA), permissions.ExternalID("x")),
+			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
+		{"a credential with an external ID, of which the ID is unknown", slack.Credential(permissions.ExternalID("x")),
+			permissions.Columns{
+				Integration: permissions.CheckedColumn("i"), CredentialExternalID: permissions.CheckedColumn("e"),
+			},
+			"(" + inIntegration +
+				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])))`},
+		{"a credential of which nothing is known", slack.Credential(),
+			permissions.Columns{Integration: permissions.CheckedColumn("i")}, inIntegration},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.needs.ConfigurationID = permissions.UUIDColumn("f.id")
+			c.needs.ConfigurationExternalID = permissions.CheckedColumn("f.ext")
+			where, _, err := p.SelectConfigurations(permissions.Workflows, c.within).
+				Where(permissions.PostgreSQL, c.needs)
+			require.NoError(t, err)
+			require.Equal(t, c.want, where)
 		})
 	}
 }
@@ -370,19 +428,40 @@ func TestSelectionWhereArguments(t *testing.T) {
 		require.Equal(t, 8, strings.Count(where, "JSON_TABLE"))
 		require.Len(t, args, 8)
 	})
-	t.Run("so are many short lists", func(t *testing.T) {
-		// 150 integrations, each with 150 credentials whose names are too long to be put together.
+	t.Run("so are many short lists, but not a list of one", func(t *testing.T) {
+		// Each integration has more than a hundred credentials whose names are too long to be put together.
+		const integrations = 250
 		var b strings.Builder
 		b.WriteString(`{"integration:*":false`)
-		for i := range 150 {
+		for i := range integrations {
 			b.WriteString(fill(150*35, fmt.Sprintf(`,"integration:%s%d":{`, strings.Repeat("x", 500), i),
 				unit(`"credential:ext:%012d":true`), "}"))
 		}
-		where, args, err := permissions.MustParse(b.String()+"}").SelectCredentials(permissions.ProxyAPI,
-			all).Where(permissions.SQLite, checkedTexts)
-		require.NoError(t, err)
-		require.Contains(t, where, "json_each")
-		require.Less(t, len(args), 1000)
+		s := permissions.MustParse(b.String()+"}").SelectCredentials(permissions.ProxyAPI, all)
+		for dialect, list := range map[permissions.Dialect]string{
+			permissions.MariaDB: "JSON_TABLE(?", permissions.SQLite: "json_each(?",
+		} {
+			where, args, err := s.Where(dialect, checkedTexts)
+			require.NoError(t, err)
+			require.Equal(t, 2*integrations, strings.Count(where, list))
+			require.Equal(t, len(args)-2*integrations, strings.Count(where, "IN (?)"))
+			require.LessOrEqual(t, len(args), 4*integrations)
+		}
+	})
+	t.Run("those before the condition count", func(t *testing.T) {
+		s := permissions.MustParse(`{"credential:ext:x": true}`).SelectCredentials(permissions.ProxyAPI, slack)
+		for dialect, most := range map[permissions.Dialect]int{
+			permissions.PostgreSQL: 60_000, permissions.MariaDB: 60_000, permissions.SQLite: 32_000,
+		} {
+			_, own, err := s.Where(dialect, checkedTexts)
+			require.NoError(t, err)
+			before := make([]any, most-len(own))
+			_, args, err := s.Where(dialect, checkedTexts, before...)
+			require.NoError(t, err)
+			require.Len(t, args, most)
+			_, _, err = s.Where(dialect, checkedTexts, append(before, "one more")...)
+			require.ErrorIs(t, err, permissions.ErrSQL)
+		}
 	})
 	t.Run("too many are an error", func(t *testing.T) {
 		// Each credential has an exception of its own, and nobody knows which credential it is.
@@ -410,17 +489,52 @@ func TestSelectionVisibleOfIntersection(t *testing.T) {
 	ids := func(n int) *permissions.Policy {
 		return permissions.MustParse(fill(n*70, `{`, unit(`"configuration:`+id+`":["events"]`), "}"))
 	}
-	few := mustIntersect(names(20), ids(20))
-	_, _, err := few.VisibleCredentials(slack).Where(permissions.PostgreSQL, checkedCredentials)
-	require.NoError(t, err)
-	many := mustIntersect(names(1000), ids(1000))
-	where, _, err := many.VisibleCredentials(slack).Where(permissions.PostgreSQL, checkedCredentials)
-	require.ErrorIs(t, err, permissions.ErrSQL)
-	require.ErrorContains(t, err, "ask Visible of each row")
-	require.Equal(t, "(1 = 0)", where)
-	require.False(t, many.VisibleCredentials(slack).Has(slack.Credential()))
-	// A part that names nothing below the rows does not count.
-	_, _, err = mustIntersect(names(1000), permissions.MustParse(`{"credential:*": true}`)).VisibleCredentials(slack).
-		Where(permissions.PostgreSQL, checkedCredentials)
-	require.NoError(t, err)
+	// both has n names and n IDs. Two of it have (n+1)*(n+1) combinations.
+	both := func(n int) *permissions.Policy {
+		var b permissions.Builder
+		for i := range n {
+			at := b.AnyIntegration().AnyCredential()
+			at.Configuration(fmt.Sprintf("00000000-0000-0000-0000-%012x", i)).Allow(permissions.Events)
+			at.ExternalConfiguration(fmt.Sprint("x", i)).Allow(permissions.Events)
+			at.ExternalConfiguration(fmt.Sprint("y", i)).Allow(permissions.MetadataRead) // does not count
+		}
+		p, err := b.Build()
+		require.NoError(t, err)
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		parts []*permissions.Policy
+		many  bool
+	}{
+		{"few", []*permissions.Policy{names(20), ids(20)}, false},
+		{"many", []*permissions.Policy{names(1000), ids(1000)}, true},
+		{"as many as can be", []*permissions.Policy{both(63), both(63)}, false},
+		{"a few too many", []*permissions.Policy{both(64), both(64)}, true},
+		{"a part that names nothing below the rows does not count",
+			[]*permissions.Policy{names(5000), permissions.MustParse(`{"credential:*": true}`)}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, row := mustIntersect(c.parts...), slack.Credential(permissions.NoID(), permissions.NoExternalID())
+			require.True(t, p.Visible(row))
+			s := p.VisibleCredentials(slack)
+			where, _, err := s.Where(permissions.PostgreSQL, checkedCredentials)
+			if !c.many {
+				require.NoError(t, err)
+				require.True(t, s.Has(row))
+				return
+			}
+			require.ErrorIs(t, err, permissions.ErrSQL)
+			require.ErrorContains(t, err, "ask Visible of each row")
+			require.Equal(t, "(1 = 0)", where)
+			require.False(t, s.Has(row))
+		})
+	}
+	t.Run("identifiers that contradict each other are not combined", func(t *testing.T) {
+		a := permissions.MustParse(fill(6000, "{",
+			unit(`"credential:ext:a%d": {"configuration:ext:%d": ["events"]}`), "}"))
+		b := permissions.MustParse(fill(3000, "{", unit(`"credential:ext:b%d": ["events"]`), "}"))
+		_, _, err := mustIntersect(a, b).VisibleIntegrations().Where(permissions.PostgreSQL, checkedTexts)
+		require.NoError(t, err)
+	})
 }

@@ -123,6 +123,39 @@ func TestDifferentialSelect(t *testing.T) {
 	t.Logf("answers %v; next seed %d", answers, seed)
 }
 
+// TestSelectVisibleInIntersection has parts that each allow an action on things that the others do not name.
+// There must be one thing that all of them allow.
+func TestSelectVisibleInIntersection(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		parts []string
+		want  bool
+	}{
+		{"one configuration can have both identifiers", []string{
+			`{"credential:ext:x": {"configuration:` + idA + `": ["events"]}}`,
+			`{"credential:ext:x": {"configuration:ext:y": ["events"]}}`,
+		}, true},
+		{"a rule for another configuration comes first", []string{
+			`{"configuration:ext:x": ["workflows"], "configuration:ext:y": ["events"]}`,
+			`{"configuration:` + idA + `": ["events"]}`,
+		}, true},
+		{"one credential cannot have both external IDs", []string{
+			`{"credential:ext:x": {"configuration:` + idA + `": ["events"]}}`,
+			`{"credential:ext:z": {"configuration:ext:y": ["events"]}}`,
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var parts []*permissions.Policy
+			for _, claim := range c.parts {
+				parts = append(parts, permissions.MustParse(claim))
+			}
+			p := mustIntersect(parts...)
+			require.Equal(t, c.want, p.Visible(slack))
+			require.Equal(t, c.want, p.VisibleIntegrations().Has(slack))
+		})
+	}
+}
+
 // TestSelectNothing has what selects nothing because there is no policy or the question is invalid.
 func TestSelectNothing(t *testing.T) {
 	all, nobody := permissions.MustParse(`{"integration:*": true}`), (*permissions.Policy)(nil)
