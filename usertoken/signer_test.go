@@ -252,6 +252,14 @@ func TestNewSignerRefuses(t *testing.T) {
 	requireMessages(t, "newsigner.json", messages)
 }
 
+func TestSignerTokenSize(t *testing.T) {
+	size := len(must[string](t)(newSigner(t).SignUnrestricted(testSubject)))
+	_, err := newSigner(t, usertoken.WithMaxTokenSize(size)).SignUnrestricted(testSubject)
+	require.NoError(t, err)
+	_, err = newSigner(t, usertoken.WithMaxTokenSize(size-1)).SignUnrestricted(testSubject)
+	require.ErrorIs(t, err, usertoken.ErrSign)
+}
+
 func TestWithTokenID(t *testing.T) {
 	token := must[string](t)(newSigner(t).SignUnrestricted(testSubject, usertoken.WithTokenID("a\"1"), nil))
 	claims := must[*usertoken.Claims](t)(newVerifier(t).Verify(token))

@@ -700,6 +700,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 		{"exponent 0", testProject, exponent(0), true, nil},
 		{"exponent 1", testProject, exponent(1), true, nil},
 		{"exponent 2", testProject, exponent(2), true, nil},
+		{"two bad keys", testProject, exponent(1), true, []usertoken.VerifierOption{usertoken.WithKeys(exponent(2))}},
 		{"an even exponent", testProject, exponent(65536), true, nil},
 		{"a negative exponent", testProject, exponent(-65537), true, nil},
 		{"an exponent beyond 31 bits", testProject, exponent(1<<31 + 1), true, nil},
