@@ -251,7 +251,7 @@ func decodeBase64(s string) ([]byte, bool) {
 		return r
 	}, s)
 	data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
-	return data, err == nil && len(data) > 0
+	return data, err == nil
 }
 
 // guess says what a text that is neither PEM nor a key in base64 may be.

@@ -179,6 +179,7 @@ func TestParseKeyRefuses(t *testing.T) {
 		"a word with a colon":          `a:key`,
 		"base64 that may be a word":    strings.Repeat("word", 25)[:99],
 		"base64 that is not a key":     strings.Repeat("word", 25),
+		"a key and more":               base64.StdEncoding.EncodeToString(pkix(t, &projectKey().PublicKey)) + "!",
 		"a file name":                  "Public.PEM",
 		"a quoted file name":           `"public.key"`,
 		"a file URL":                   "file:///etc/keys/public",

@@ -72,6 +72,7 @@ func TestNearMisses(t *testing.T) {
 			"paragon:permi\u017f\u017fions",
 			"useparagon:connect:permissions",
 			"abc-urn:useparagon:connect:permissions",
+			"abvrn:useparagon:connect:permissions", // two letters more and one replaced
 			"urn:useparagon:connect:perm",
 			"urn:useparagon:connect:permits",
 			"urn:useparagon:connect:permissions:version",
