@@ -301,6 +301,17 @@ func TestIntersectVisible(t *testing.T) {
 			[]string{`{"integration:slack":["events"]}`, "unrestricted"}, slack, true,
 		},
 		{
+			"connecting is denied, beside an unrestricted part",
+			[]string{`{"integration:slack":["credential:write"],"credential:*":[]}`, "unrestricted"}, slack, false,
+		},
+		{
+			"a rule between two that deny",
+			[]string{
+				`{"credential:ext:a":false,"credential:ext:b":["events"],"credential:ext:c":false}`,
+				`{"credential:` + idA + `":["events"]}`,
+			}, slack, true,
+		},
+		{
 			"a configuration of one part in a credential of another",
 			[]string{`{"configuration:ext:x":["events"]}`, `{"credential:ext:acme":["events"]}`}, slack, true,
 		},

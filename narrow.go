@@ -55,9 +55,9 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 //
 // The rules of the claim are the meets of the policies' rules. The meet of several rules is the
 // rule with the names of all of them, if these do not contradict each other. Its grant is what the
-// policies together grant there. Rules that change no answer are left out. A grant is true only
-// where each policy says true: true allows more than a list of all ten names in a version that
-// knows more permissions.
+// policies together grant there. A rule is left out if what it covers has the same grant without it.
+// A grant is true only where each policy says true: true allows more than a list of all ten names in
+// a version that knows more permissions.
 //
 // A nil or zero policy among the policies denies everything, and the result is the policy of {}.
 // The result is never unrestricted: where all policies are, it is the policy of

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -624,6 +625,19 @@ func TestNarrowIsBounded(t *testing.T) {
 		return strings.Join(list, ",")
 	}
 	ceiling := permissions.MustParse(`{"integration:*":["workflows","proxy-api"]}`)
+	var longNames []permissions.Permission
+	for i := range 50 {
+		longNames = append(longNames, permissions.Permission(strings.Repeat("x", 1000)+strconv.Itoa(i)))
+	}
+	longGrants := func(n int) *permissions.Policy {
+		var b permissions.Builder
+		for i := range n {
+			b.At(permissions.MustParseScope("credential:" + id(i))).Allow(longNames...)
+		}
+		p, err := b.Build(permissions.WithPermissions(longNames...))
+		require.NoError(t, err)
+		return p
+	}
 	integrations := claim(100, func(i int) string { return fmt.Sprintf(`"integration:i%d":["workflows"]`, i) })
 
 	// Each integration has a grant in the first policy, and more specific rules in the second one.
@@ -650,6 +664,7 @@ func TestNarrowIsBounded(t *testing.T) {
 		{"many rules and one", []*permissions.Policy{ids(10_000, "true"), ceiling}, false},
 		{"the same rules", []*permissions.Policy{ids(10_000, "true"), ids(10_000, `["events"]`)}, false},
 		{"rules that all meet", []*permissions.Policy{ids(100, "true"), teams(100)}, false},
+		{"rules that all meet, in too many points to look at", []*permissions.Policy{ids(500, "true"), teams(500)}, true},
 		{"too many rules that all meet", []*permissions.Policy{ids(3000, "true"), teams(3000)}, true},
 		{"a long name above many", []*permissions.Policy{
 			long("integration:", many("credential", 5000)), ceiling,
@@ -660,6 +675,8 @@ func TestNarrowIsBounded(t *testing.T) {
 		{"a long name that meets many", []*permissions.Policy{
 			long("credential:ext:", many("configuration", 1)), integrations,
 		}, true},
+		{"long names of permissions", []*permissions.Policy{longGrants(300), longGrants(300)}, false},
+		{"long names of permissions, too often", []*permissions.Policy{longGrants(340), longGrants(340)}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begun := time.Now()
@@ -698,6 +715,80 @@ func TestNarrowNamesAQuestionOfManyRules(t *testing.T) {
 	require.Equal(t, permissions.Events, refused.Action)
 	require.Equal(t, refused.Allowed, narrowIntersection(t, p, q).Allowed(refused.Action, refused.Target))
 	require.ErrorContains(t, err, "a claim cannot give integration:\"i")
+}
+
+// The first credential in slack can be denied outside of it, and the next ones cannot. Narrow looks at the next
+// one too, although no rule names another integration.
+func TestNarrowNamesAQuestionOfManyCredentials(t *testing.T) {
+	inside := []string{`"credential:` + idA + `":["events","metadata:read","proxy-api"]`}
+	for i := range 20_000 {
+		inside = append(inside, fmt.Sprintf(`"credential:%08d-0000-4000-8000-000000000000":false`, i))
+	}
+	_, err := permissions.Narrow(
+		permissions.MustParse(`{"integration:*":["events"],`+
+			`"integration:slack":["events","metadata:read","proxy-api","settings:read"]}`),
+		permissions.MustParse(`{"integration:*":true,"credential:`+idA+`":{"configuration:*":["events"]},`+
+			`"integration:slack":{`+strings.Join(inside, ",")+"}}"))
+	var refused *permissions.NarrowError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, permissions.MetadataRead, refused.Action)
+	require.Equal(t, permissions.Integration("slack"), refused.Target)
+	require.True(t, refused.Allowed)
+}
+
+// Each of many conflicts can be ended in two ways, and one more cannot be ended. Narrow looks at that one
+// first, and does not try all combinations of ways for the others.
+func TestNarrowNamesAQuestionOfTheConflictThatHasNoWay(t *testing.T) {
+	var one, two []string
+	for i := range 30 {
+		name, id := fmt.Sprintf("integration:i%d", i), fmt.Sprintf("credential:%08d-0000-4000-8000-000000000000", i)
+		one = append(one, `"`+name+`":["events","proxy-api","settings:read"]`)
+		two = append(two, `"`+name+`":{"`+id+`":["events","proxy-api"]}`, `"`+id+`":{"configuration:*":["events"]}`)
+	}
+	claims := func(first, second string) []*permissions.Policy {
+		return []*permissions.Policy{
+			permissions.MustParse(`{"integration:*":["events"],` + strings.Join(one, ",") + first + "}"),
+			permissions.MustParse(`{"integration:*":true,` + strings.Join(two, ",") + second + "}"),
+		}
+	}
+	policies := claims("", "")
+	p, err := permissions.Narrow(policies...)
+	require.NoError(t, err)
+	requireSame(t, narrowIntersection(t, policies...), p)
+
+	_, err = permissions.Narrow(claims(
+		`,"integration:last":["events","metadata:read"]`, `,"integration:last":{"credential:`+idA+`":false}`)...)
+	var refused *permissions.NarrowError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, permissions.MetadataRead, refused.Action)
+	require.Equal(t, permissions.Integration("last"), refused.Target)
+	require.True(t, refused.Allowed)
+}
+
+// Narrow names a question as soon as it knows why there is no claim. Here are too many rules to go on with more
+// paths for each.
+func TestNarrowNamesAQuestionWhereMorePathsAreTooMany(t *testing.T) {
+	for _, n := range []int{0, 300} {
+		t.Run(fmt.Sprint(n, " more rules"), func(t *testing.T) {
+			more := ""
+			for i := range n {
+				more += fmt.Sprintf(`,"integration:i%d":{"credential:ext:c%d":{"configuration:ext:f%d":["events"]}}`, i, i, i)
+			}
+			_, err := permissions.Narrow(
+				permissions.MustParse(`{"integration:*":["events"],"credential:ext:y":true,`+
+					`"credential:ext:x":{"configuration:`+idB+`":true},"integration:slack":{`+
+					`"credential:`+idB+`":{"configuration:*":true},"credential:ext:y":{"configuration:ext:x":["events"]}}`+more+`}`),
+				permissions.MustParse(`{"integration:*":true,"integration:slack":{"credential:*":true},`+
+					`"credential:ext:y":{"configuration:ext:y":["events"]}}`))
+			var refused *permissions.NarrowError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, permissions.CredentialWrite, refused.Action)
+			require.True(t, refused.Allowed)
+			y := permissions.ExternalID("y")
+			require.Equal(t, permissions.Integration("other").Credential(permissions.NoID(), y), refused.Target)
+			require.ErrorContains(t, err, `a claim cannot give integration:*/credential:ext:"y" a grant and more specific`)
+		})
+	}
 }
 
 // A question about an integration that no rule names gets a name that no rule has.

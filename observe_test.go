@@ -117,7 +117,8 @@ func TestObservationLogValue(t *testing.T) {
 	p.Visible(slack)
 	p.SelectCredentials(permissions.ProxyAPI, slack)
 	require.Equal(t, `o.asked=action o.action=events o.target.level=integration o.target.integration=slack `+
-		`o.decision.allowed=true o.decision.reason=granted o.decision.rule="integration:\"slack\"" o.decision.pointer=/integration:slack
+		`o.decision.allowed=true o.decision.reason=granted `+
+		`o.decision.rule="integration:\"slack\"" o.decision.pointer=/integration:slack
 o.asked=permissions o.target.level=integration o.target.integration=slack o.permissions=events
 o.asked=visible o.target.level=integration o.target.integration=slack o.visible=true
 o.asked=selection o.action=proxy-api o.target.level=integration o.target.integration=slack

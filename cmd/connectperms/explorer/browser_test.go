@@ -440,7 +440,8 @@ func testCompare(t *testing.T, p *tab) {
 	p.shows(".difference", "Wider.")
 	p.shows(".difference", "Now allowed: workflows")
 	p.shows(".difference", `integration:"slack"/credential:ext:"finance"`)
-	p.until(`document.querySelectorAll(".matrix [role=columnheader]").length === 21`, "two matrices are beside each other")
+	p.until(`document.querySelectorAll(".matrix [role=columnheader]").length === 21`,
+		"two matrices are beside each other")
 	second = cell("credential with external ID", "Second claim: workflows")
 	p.until(second+`?.textContent.includes("changed, before: no")`, "the matrix marks what has changed")
 	p.until(`document.querySelectorAll(".matrix .cell.changed").length === 2`, "and nothing else")
