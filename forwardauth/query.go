@@ -73,7 +73,7 @@ func isOverride(name string) bool {
 			continue
 		}
 		// A name in another script, without a Latin letter, is only a name.
-		likely = likely || !isAny || unicode.In(r, unicode.Latin, unicode.Common)
+		likely = likely || unicode.In(r, unicode.Latin, unicode.Common)
 		for i, override := range overrides {
 			next := uint32(0)
 			if isAny {

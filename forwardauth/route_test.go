@@ -68,12 +68,20 @@ func TestRoutesAreChecked(t *testing.T) {
 		{"overlapping method and segment", []forwardauth.Route{events("POST /{_}"), events("/a")}, "overlaps"},
 		{"overlapping GET and HEAD", []forwardauth.Route{events("HEAD /{_}"), events("GET /a")}, "overlaps"},
 		{"overlapping tail", []forwardauth.Route{events("/{_}/a"), events("/b/{rest...}")}, "overlaps"},
+		{"overlapping tail that comes first", []forwardauth.Route{events("/b/{rest...}"), events("/{_}/a")},
+			"overlaps"},
 		{"more specific segment", []forwardauth.Route{events("POST /a"), events("POST /{_}")}, ""},
 		{"more specific method", []forwardauth.Route{events("POST /a"), events("/a")}, ""},
 		{"more specific than a tail", []forwardauth.Route{events("POST /a/b"), events("POST /a/{rest...}")}, ""},
 		{"HEAD beside GET", []forwardauth.Route{events("HEAD /a"), events("GET /a")}, ""},
 		{"a variable beside an empty segment", []forwardauth.Route{events("POST /a/{_}"), events("POST /a/")}, ""},
+		{"a variable and an empty segment, each beside the other", []forwardauth.Route{events("POST /a/{_}"),
+			events("POST /{_}/")}, ""},
+		{"the same routes in the other order", []forwardauth.Route{events("POST /{_}/"), events("POST /a/{_}")}, ""},
 		{"a tail and what is above it", []forwardauth.Route{events("POST /a"), events("POST /a/{rest...}")}, ""},
+		{"a tail and a variable above it", []forwardauth.Route{events("POST /{_}"), events("POST /a/{rest...}")}, ""},
+		{"a tail before a variable above it", []forwardauth.Route{events("POST /a/{rest...}"), events("POST /{_}")},
+			""},
 		{"another method of all", []forwardauth.Route{events("PROPFIND /a"), events("/a")}, ""},
 
 		{"slash at the end", []forwardauth.Route{events("POST /a"), proxy("POST /a/", 0, forwardauth.Literal("x"))},
@@ -82,11 +90,22 @@ func TestRoutesAreChecked(t *testing.T) {
 			events("POST /a")}, "differs in nothing but a slash"},
 		{"slash at the end after a variable", []forwardauth.Route{proxy("POST /{integration}/", 0, integration),
 			events("POST /a")}, "differs in nothing but a slash"},
+		{"slash at the end of another question about a variable with the same name", []forwardauth.Route{
+			proxy("POST /x/{integration}/{_}", 0, integration), proxy("POST /x/{_}/{integration}/", 0, integration),
+		}, "differs in nothing but a slash"},
+		{"slash at the end of the same question about a variable", []forwardauth.Route{
+			proxy("POST /{integration}", 0, integration), proxy("POST /{integration}/", 0, integration),
+		}, ""},
+		{"slash at the end beside a tail", []forwardauth.Route{proxy("POST /a/", 0, forwardauth.Literal("x")),
+			events("POST /a/{rest...}")}, ""},
 		{"slash at the end with the same question", []forwardauth.Route{events("POST /a"), events("POST /a/")}, ""},
 		{"slash at the end with another method", []forwardauth.Route{events("POST /a"),
 			proxy("GET /a/", 0, forwardauth.Literal("x"))}, ""},
 
 		{"opaque tail", []forwardauth.Route{proxy("/{integration}/{rest...}", tail, integration)}, ""},
+		{"opaque tail beside a tail that matches more", []forwardauth.Route{
+			proxy("/x/{rest...}", tail, forwardauth.Literal("x")), events("/{_}/{rest...}"),
+		}, ""},
 		{"opaque tail that hides another route", []forwardauth.Route{
 			proxy("/x/{integration}/{rest...}", tail, integration), events("POST /x/slack/events"),
 		}, ""},

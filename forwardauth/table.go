@@ -82,8 +82,9 @@ func (t table) route(a asked) (*route, []string, error) {
 	if r == nil {
 		return nil, nil, fmt.Errorf("forwardauth: %w for %s", ErrNoRoute, text.Quote(a.method))
 	}
-	// Some servers ignore a slash at the end. It must not lead to another route.
-	if last := len(segments) - 1; segments[last] == "" && last > 0 {
+	// Some servers ignore a slash at the end. It must not lead to another route. Of the path "/" no segment
+	// is left, and no route matches that.
+	if last := len(segments) - 1; segments[last] == "" {
 		if without := t.find(a.method, segments[:last]); without != nil && !without.asksLike(r) {
 			return nil, nil, &PathError{Problem: "at the end is empty, and without it another route matches"}
 		}
@@ -196,7 +197,7 @@ func (r *route) conflict(o *route) error {
 	case r.tailHides(o) || o.tailHides(r):
 		return beside("and its neighbor differ only in what Tail lets a reader take for the other:",
 			"leave Tail zero, or make the paths differ before the tail")
-	case r.isSlashTwin(o):
+	case r.isSlashTwin(o) || o.isSlashTwin(r):
 		return beside("differs in nothing but a slash at its end from", "remove one of them")
 	}
 	return nil
@@ -229,14 +230,10 @@ func (r *route) tailHides(o *route) bool {
 	return rel == equal || rel == more
 }
 
-// isSlashTwin reports whether two patterns without a tail match the same paths but for a slash at the end.
+// isSlashTwin reports whether r matches a path of o with a slash at its end, where o has no tail. Then r has
+// none either, because an empty segment is always the last one of a pattern.
 func (r *route) isSlashTwin(o *route) bool {
-	if r.hasTail || o.hasTail || relateMethods(r.method, o.method) == disjoint {
-		return false
-	}
-	long, short := r.segments, o.segments
-	if len(long) < len(short) {
-		long, short = short, long
-	}
-	return len(long) == len(short)+1 && long[len(long)-1] == "" && relatePaths(long[:len(short)], short) != disjoint
+	n := len(o.segments)
+	return !o.hasTail && relateMethods(r.method, o.method) != disjoint &&
+		len(r.segments) == n+1 && r.segments[n] == "" && relatePaths(r.segments[:n], o.segments) != disjoint
 }
