@@ -833,6 +833,14 @@ func TestParseKeepsNothing(t *testing.T) {
 		clear(value)
 		require.Equal(t, map[string]string{"integration:slack/credential:*": "events"}, grantsOf(p))
 	})
+	t.Run("a policy with more names does not either", func(t *testing.T) {
+		before := heapAfterGC()
+		p, err := permissions.Parse(longClaim(`{"integration:a":true,"integration:b":true,"integration:c":true,`,
+			`"integration:d":true,"integration:e":true,"integration:f":true}`))
+		require.NoError(t, err)
+		require.Less(t, heapAfterGC(), before+1<<20)
+		require.Len(t, grantsOf(p), 6)
+	})
 	t.Run("a small policy does not keep a long claim alive", func(t *testing.T) {
 		before := heapAfterGC()
 		p, err := permissions.Parse(longClaim(`{"integration:slack":["nope"],`, `"credential:ext:acme":true}`),

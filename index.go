@@ -310,6 +310,9 @@ func (n *node) sameScope(m *node) bool {
 // claim's text.
 func (s *ruleset) finish() {
 	s.names.detach()
+	if len(s.names.list) > len(s.few.names) {
+		clear(s.few.names[:]) // they would keep the text of the claim in memory
+	}
 	if cap(s.nodes) > 2*len(s.nodes) {
 		s.nodes = slices.Clone(s.nodes)
 	}
