@@ -765,8 +765,8 @@ func TestNarrowNamesAQuestionOfTheConflictThatHasNoWay(t *testing.T) {
 	require.True(t, refused.Allowed)
 }
 
-// Narrow names a question as soon as it knows why there is no claim. Here are too many rules to go on with more
-// paths for each.
+// Where there are too many rules to try more paths for each, Narrow still names a question that no claim can
+// answer.
 func TestNarrowNamesAQuestionWhereMorePathsAreTooMany(t *testing.T) {
 	for _, n := range []int{0, 300} {
 		t.Run(fmt.Sprint(n, " more rules"), func(t *testing.T) {

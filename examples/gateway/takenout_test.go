@@ -27,7 +27,8 @@ func (s staged) getsThrough(got []received) bool {
 	return hasProblem(got, s.class == "identity")
 }
 
-// hasProblem reports whether something is wrong with what the service got. That there is no subject may count or not.
+// hasProblem reports whether something is wrong with what the service got. A missing subject counts only if
+// subjectCounts is true.
 func hasProblem(got []received, subjectCounts bool) bool {
 	for _, g := range got {
 		for _, problem := range g.problems() {
@@ -94,8 +95,8 @@ func everyTrial(t *testing.T, g gateway) map[string]trial {
 		})
 	}
 
-	// To nginx and Caddy, HTTP/2 is no more than its preface, which is among the attacks already. HAProxy takes it
-	// without a line, and the attacks must not get through then either.
+	// nginx and Caddy see only the preface of HTTP/2, which is among the attacks already. HAProxy speaks HTTP/2
+	// without a line for it in the configuration, so the attacks are tried over that too.
 	if g.dialect == forwardauth.DialectHAProxy {
 		allowed := overHTTP2()[0]
 		add("upgrade", "HTTP/2", func(t *testing.T, r *rig) bool { return len(r.sendHTTP2(t, allowed)) > 0 })

@@ -11,8 +11,8 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// placeholder stands for the name of an integration, in the command that inspect shows for a request. The
-// integration with that name can be asked about with --target.
+// placeholder is where a person writes the name of an integration, in the command that inspect shows for a
+// request. An integration that has this very name can be asked about with --target.
 const placeholder = "NAME"
 
 // A targetFlags has the flags that say what a question is about.
