@@ -313,6 +313,13 @@ func (p *tab) clickCell(row, permission string) {
 	p.until(cell(row, permission)+"?.textContent", "the matrix has "+row)
 	at := p.resting(func() []float64 { return eval[[]float64](p, "T.center("+cell(row, permission)+")") })
 	p.do(chromedp.MouseClickXY(at[0], at[1]))
+	p.answers(cell(row, permission))
+}
+
+// answers waits until the answer that is shown is that of a cell. The question before it may have had the same one.
+func (p *tab) answers(cell string) {
+	p.t.Helper()
+	p.until(cell+`.ariaSelected === "true" && T.all(".answers").every((e) => e.ariaBusy === "false")`, "it answers")
 }
 
 // key presses a key, with modifiers.
