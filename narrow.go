@@ -198,7 +198,7 @@ func (p point) isPath() bool {
 // rank returns how specific a rule with this path is.
 func (p point) rank() (r rank) {
 	if p.named.Has(IntegrationName) {
-		r |= rankIntegration
+		r = rankIntegration
 	}
 	if p.level >= KindCredential {
 		r |= levelOf(p.named, CredentialExternalID, CredentialID) << credentialShift
@@ -613,8 +613,7 @@ func (n *narrowing) newSearch(points []point) *search {
 	}
 	for i, p := range points {
 		s.want[i] = n.grant(p)
-		// Without a rule for integration:*, that scope is a place for other things: see encode.
-		if !p.isPath() || p == anywhere && n.grantFrom(p) == grantNone {
+		if !p.isPath() {
 			continue
 		}
 		s.rules.add(p, n.grantFrom(p))
@@ -735,9 +734,7 @@ func (s *search) choose(conflicts []conflict) (rules *ruleTable, refusal *Narrow
 			return rules, nil
 		}
 		s.undo(before)
-		if refusal == nil || slices.Equal(way, []point{scope}) {
-			refusal = refused
-		}
+		refusal = refused
 	}
 	return nil, refusal
 }
@@ -771,18 +768,19 @@ func (s *search) result() *ruleTable {
 }
 
 // ways returns the sets of rules whose removal ends a conflict in a scope: the rules inside it, the
-// rule of the scope itself, or the rule of integration:*, see conflicts.
+// rule of integration:*, see conflicts, or the rule of the scope itself. The last is the way that a refusal
+// is about.
 func (s *search) ways(scope point) (ways [][]point) {
 	_, hasRoot := s.rules.grants[anywhere]
 	isAnywhere := !scope.named.Has(IntegrationName)
 	if _, ok := s.rules.grants[scope]; !ok || isAnywhere && !hasRoot {
 		return [][]point{nil} // another way has ended it
 	}
-	ways = [][]point{s.inside[scope], {scope}}
+	ways = [][]point{s.inside[scope]}
 	if isAnywhere {
 		ways = append(ways, []point{anywhere})
 	}
-	return ways
+	return append(ways, []point{scope})
 }
 
 // reasons returns points that are enough to see why there is no claim.
@@ -845,7 +843,7 @@ func (n *narrowing) grantFrom(path point) (g grant) {
 func (n *narrowing) acting(p point) grant {
 	g := actable(p.level)
 	if p == anywhere {
-		g |= actable(KindUser) // integration:* applies to the user too (SPEC 4.2)
+		g = actable(KindUser) // integration:* applies to the user too (SPEC 4.2)
 	}
 	return g&n.extras.full() | grantTrue
 }
