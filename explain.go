@@ -140,7 +140,7 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 				e.Parts = append(e.Parts, part.Explain(action, target))
 			} else {
 				e.Parts = append(e.Parts, Explanation{
-					Action: action, Target: target, Decision: Decision{Reason: ReasonNoRule}, ActsOn: e.ActsOn,
+					Action: e.Action, Target: e.Target, Decision: Decision{Reason: ReasonNoRule}, ActsOn: e.ActsOn,
 					Hint: "this part does not know the permission; declare it with WithPermissions",
 				})
 			}
@@ -187,7 +187,7 @@ func (s *ruleset) steps(q question, n int) (steps []Step, omitted int) {
 	if decider != noNode && s.nodes[decider].grant>>n&1 != 0 {
 		denier = s.denier(q, decider, n)
 	}
-	listed := make(map[Step]int) // by outcome and level
+	var listed [OutcomeDeeper + 1][KindConfiguration + 1]int
 	for left := s.ranks; left != 0; left = left.without(left.highest()) {
 		for _, m := range s.ofRank(left.highest()) {
 			step := s.step(m, q)
@@ -200,8 +200,8 @@ func (s *ruleset) steps(q question, n int) (steps []Step, omitted int) {
 			case step.Outcome == OutcomeOverridden:
 				step.By = Rule{s, decider}
 			default:
-				group := Step{Outcome: step.Outcome, Level: step.Level}
-				if listed[group]++; listed[group] > maxListed {
+				count := &listed[step.Outcome][step.Level]
+				if *count++; *count > maxListed {
 					omitted++
 					continue
 				}

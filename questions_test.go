@@ -344,3 +344,47 @@ func TestMisspelledActionIsDenied(t *testing.T) {
 		}
 	})
 }
+
+// An answer does not keep the request alive that the names of its question were cut from.
+func TestAnswersKeepNothingOfTheQuestion(t *testing.T) {
+	request := "events" + "slack" + "acme" + "nightly" + "unknown"
+	action := permissions.Permission(request[:6])
+	target := permissions.Integration(request[6:11]).
+		Credential(permissions.NoID(), permissions.ExternalID(request[11:15])).
+		Configuration(permissions.NoID(), permissions.ExternalID(request[15:22]))
+	var observed permissions.Observation
+	hook := func(o permissions.Observation) { observed = o }
+	denies := permissions.MustParse(`{"integration:slack": ["workflows"]}`).Observe(hook)
+	knows := permissions.MustParse(`{"integration:slack": true}`, permissions.WithPermissions("unknown"))
+	both, err := permissions.Intersect(knows, denies)
+	require.NoError(t, err)
+	unknown := permissions.Permission(request[22:])
+	var denied *permissions.DeniedError
+	require.ErrorAs(t, denies.Check(action, target), &denied)
+	var question *permissions.QuestionError
+	require.ErrorAs(t, denies.Check(unknown, target), &question)
+	require.Equal(t, "unknown", question.Value)
+	explained, parts := denies.Explain(action, target), both.Explain(unknown, target).Parts
+	require.Len(t, parts, 2)
+	require.Equal(t, unknown, observed.Action)
+	for _, text := range []struct {
+		of     string
+		action permissions.Permission
+		target permissions.Target
+	}{
+		{"DeniedError", denied.Action, denied.Target},
+		{"QuestionError", permissions.Permission(question.Value), permissions.User()},
+		{"Explanation", explained.Action, explained.Target},
+		{"a part that knows the action", parts[0].Action, parts[0].Target},
+		{"a part that does not know it", parts[1].Action, parts[1].Target},
+		{"Observation", observed.Action, observed.Target},
+	} {
+		t.Run(text.of, func(t *testing.T) {
+			require.False(t, pins(string(text.action), request))
+			for _, which := range []permissions.Identifiers{integrationName, credentialExternalID, configurationExternalID} {
+				name, _ := text.target.Lookup(which)
+				require.False(t, pins(name, request), which.String())
+			}
+		})
+	}
+}
