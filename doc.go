@@ -27,7 +27,8 @@
 // A question is an action and a target. Constructors make targets, and an empty name never means
 // something else:
 //
-//	credential := permissions.Integration("salesforce").Credential(permissions.ID(id), permissions.NoExternalID())
+//	credential := permissions.Integration(row.Integration).
+//		Credential(permissions.ID(row.ID), permissions.ExternalIDPtr(row.ExternalID))
 //	if err := policy.Check(permissions.ProxyAPI, credential); err != nil {
 //
 // Each identifier of a credential or a configuration is known, or absent, which says that it was

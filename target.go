@@ -13,9 +13,10 @@ import (
 // integration, or a configuration of a credential. [User] and [Integration] make one, and
 // [Target.Credential] and [Target.Configuration] go down from it:
 //
-//	permissions.Integration("salesforce").Credential(permissions.ID(id), permissions.NoExternalID())
+//	permissions.Integration(row.Integration).
+//		Credential(permissions.ID(row.ID), permissions.ExternalIDPtr(row.ExternalID))
 //
-// Give every identifier that is known. What is not given is unknown: nobody has looked. A policy
+// Give every identifier that is known, of the object that will be used. What is not given is unknown: nobody has looked. A policy
 // never says yes if what is unknown could make it a no (SPEC 4.7). Say that an identifier is
 // absent ([NoID], [NoExternalID]) only after looking it up.
 //

@@ -138,3 +138,22 @@ func ExampleAssertDenied() {
 	fmt.Println(permissionstest.AssertDenied(t, readOnly, permissions.SettingsWrite, permissions.Integration("slack")))
 	// Output: true
 }
+
+// The credential has an external ID, and the route of this server says that it has none.
+func ExampleDenials() {
+	t := printingTB{}
+
+	kit := permissionstest.Shared()
+	server := newServer(kit.Verifier())
+	target := permissions.Integration("slack").
+		Credential(permissions.ID(annsCredential), permissions.ExternalID("finance"))
+	for scope, policy := range permissionstest.Denials(t, target) {
+		request := httptest.NewRequest("DELETE", "/complete/"+annsCredential, nil)
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, kit.Authorize(t, request, "ann", policy))
+		if w.Code != http.StatusForbidden && w.Code != http.StatusNotFound {
+			fmt.Printf("got %d with a token that denies %v\n", w.Code, scope)
+		}
+	}
+	// Output: got 204 with a token that denies credential:ext:finance
+}

@@ -106,16 +106,16 @@ func TestKitFailsTheTest(t *testing.T) {
 		want string
 	}{
 		{"wrong option", func(tb testing.TB) { permissionstest.New(tb, usertoken.WithClock(nil)) },
-			"permissionstest: usertoken: WithClock: the function is nil"},
+			"permissionstest: usertoken: WithClock: the function is nil; give one, or leave the option out"},
 		{"no subject", func(tb testing.TB) { kit.Token(tb, "", readOnly) },
-			"permissionstest: usertoken: token not signed: the subject is empty"},
+			"permissionstest: usertoken: token not signed: the subject is empty; give the ID of the user"},
 		{"no subject, unrestricted", func(tb testing.TB) { kit.Token(tb, "", permissions.Unrestricted()) },
-			"permissionstest: usertoken: token not signed: the subject is empty"},
+			"permissionstest: usertoken: token not signed: the subject is empty; give the ID of the user"},
 		{"no policy", func(tb testing.TB) { kit.Token(tb, "ann", nil) },
 			"permissionstest: usertoken: token not signed: the policy is nil or zero"},
 		{"no subject for a bad token",
 			func(tb testing.TB) { kit.BadToken(tb, permissionstest.FlawExpired, "", readOnly) },
-			"permissionstest: usertoken: token not signed: the subject is empty"},
+			"permissionstest: usertoken: token not signed: the subject is empty; give the ID of the user"},
 		{"unknown flaw", func(tb testing.TB) { kit.BadToken(tb, "beauty", "ann", readOnly) },
 			`permissionstest: there is no flaw "beauty"`},
 		{"zero Kit", func(tb testing.TB) { new(permissionstest.Kit).Token(tb, "ann", readOnly) },
@@ -280,6 +280,99 @@ func TestProbe(t *testing.T) {
 		d := permissionstest.Probe().Decide(permissions.ProxyAPI, slack)
 		require.Equal(t, permissions.ReasonUndetermined, d.Reason)
 	})
+}
+
+func TestDenials(t *testing.T) {
+	credential := slack.Credential(permissions.ID(someID), permissions.ExternalID("acme"))
+	configuration := credential.Configuration(permissions.ID(anotherID), permissions.ExternalID("nightly"))
+	const (
+		ofSlack           = "integration:slack"
+		ofID              = "credential:" + someID
+		ofExternalID      = "credential:ext:acme"
+		ofConfigurationID = "configuration:" + anotherID
+		ofNightly         = "configuration:ext:nightly"
+	)
+	other := jira.Credential(permissions.ID("7d444840-9dc0-41a1-8bb4-5e5f0a4ad5a4"), permissions.NoExternalID()).
+		Configuration(permissions.NoID(), permissions.NoExternalID())
+	for _, c := range []struct {
+		name        string
+		action      permissions.Permission
+		used, asked permissions.Target
+		denials     []string // all that Denials yields for what is used
+		passed      []string // those that allow what is asked
+	}{
+		{"right", permissions.ProxyAPI, credential, credential, []string{ofSlack, ofID, ofExternalID}, nil},
+		{"right, a configuration", permissions.SettingsRead, configuration, configuration,
+			[]string{ofSlack, ofID, ofExternalID, ofConfigurationID, ofNightly}, nil},
+		{"right, an integration", permissions.Events, slack, slack, []string{ofSlack}, nil},
+		{"right, a new credential", permissions.CredentialWrite,
+			slack.Credential(permissions.NoID(), permissions.ExternalID("acme")),
+			slack.Credential(permissions.NoID(), permissions.ExternalID("acme")), []string{ofSlack, ofExternalID}, nil},
+
+		{"the query does not select the external ID", permissions.ProxyAPI, credential,
+			slack.Credential(permissions.ID(someID), permissions.ExternalIDPtr(nil)),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofExternalID}},
+		{"the integration of the URL", permissions.ProxyAPI, credential,
+			jira.Credential(permissions.ID(someID), permissions.ExternalID("acme")),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofSlack}},
+		{"the ID as the external ID too", permissions.ProxyAPI, credential,
+			slack.Credential(permissions.ID(someID), permissions.ExternalID(someID)),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofExternalID}},
+		{"the ID of the configuration", permissions.ProxyAPI, credential,
+			slack.Credential(permissions.ID(anotherID), permissions.ExternalID("acme")),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofID}},
+		{"the object as a new one", permissions.CredentialWrite, credential,
+			slack.Credential(permissions.NoID(), permissions.ExternalID("acme")),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofID}},
+		{"the integration alone", permissions.Events, credential, slack,
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofID, ofExternalID}},
+		{"the user", permissions.ActionKit, credential, permissions.User(),
+			[]string{ofSlack, ofID, ofExternalID}, []string{ofSlack, ofID, ofExternalID}},
+		{"the credential alone", permissions.Events, configuration, credential,
+			[]string{ofSlack, ofID, ofExternalID, ofConfigurationID, ofNightly}, []string{ofConfigurationID, ofNightly}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var denials, passed []string
+			for scope, policy := range permissionstest.Denials(t, c.used) {
+				denials = append(denials, scope.String())
+				require.False(t, policy.Allowed(c.action, c.used), scope)
+				require.True(t, policy.Allowed(c.action, other), scope)
+				if policy.Allowed(c.action, c.asked) {
+					passed = append(passed, scope.String())
+				}
+			}
+			require.Equal(t, c.denials, denials)
+			require.Equal(t, c.passed, passed)
+			if c.passed != nil {
+				require.True(t, permissionstest.Probe().Allowed(c.action, c.asked), "the probe does not find it")
+			}
+			for range permissionstest.Denials(t, c.used) {
+				break
+			}
+		})
+	}
+}
+
+func TestDenialsOfATargetThatShowsNothing(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		target permissions.Target
+		want   string
+	}{
+		{"invalid", permissions.Integration(""), "permissionstest: permissions: invalid question: integration is empty"},
+		{"zero", permissions.Target{}, "permissionstest: permissions: invalid question: target is the zero Target"},
+		{"user", permissions.User(), "permissionstest: the target is the user, which no scope names"},
+		{"unknown", slack.Credential(permissions.ID(someID)),
+			"permissionstest: the credential external ID of the target is unknown"},
+		{"all unknown", slack.Credential(), "permissionstest: the credential ID and credential external ID of the target"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var tb fakeTB
+			tb.run(func() { permissionstest.Denials(&tb, c.target) })
+			require.Len(t, tb.failures, 1)
+			require.Contains(t, tb.failures[0], c.want)
+		})
+	}
 }
 
 func TestAssert(t *testing.T) {

@@ -1,6 +1,11 @@
 package permissionstest
 
-import "github.com/connectperms/permissions"
+import (
+	"iter"
+	"testing"
+
+	"github.com/connectperms/permissions"
+)
 
 // probeClaim allows everything, except on what has an ID or an external ID that nothing has.
 const probeClaim = `{
@@ -27,5 +32,67 @@ const probeClaim = `{
 // it says permissions.NoID(), and the external ID that it will have or permissions.NoExternalID().
 //
 // Such a handler passes tests with a simple policy, and fails for the first customer whose token has a
-// rule for one identifier.
+// rule for one identifier. The probe cannot know which identifiers are right: see [Denials].
 func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
+
+// Denials yields policies that a handler which uses a target must refuse, each with the scope that it denies.
+// There is one for each identifier of the target that is known: for its integration, and for its credential
+// and its configuration by the ID and by the external ID. The policy allows everything else:
+//
+//	for scope, policy := range permissionstest.Denials(t, target) {
+//		w := httptest.NewRecorder()
+//		server.ServeHTTP(w, kit.Authorize(t, request(), "ann", policy))
+//		if w.Code != http.StatusForbidden && w.Code != http.StatusNotFound {
+//			t.Errorf("got %d with a token that denies %v", w.Code, scope)
+//		}
+//	}
+//
+// A handler that passes one of them asks about something else than it uses. It says that there is no external
+// ID because its query does not select the column, takes the integration from the URL in place of the row, takes
+// one identifier for another one, or asks about the user or about the integration alone. [Probe] passes such a
+// handler, because all that it asks about is known. A handler needs a test with each.
+//
+// The target is what the handler uses, as the test knows it: each identifier is known, or known to be absent. Give
+// it an external ID, so that there is a policy for it. A target that is invalid, the user, or that has an unknown
+// identifier ends the test t.
+func Denials(t testing.TB, target permissions.Target) iter.Seq2[permissions.Scope, *permissions.Policy] {
+	t.Helper()
+	if err := target.Err(); err != nil {
+		t.Fatalf("permissionstest: %v", err)
+	}
+	if unknown := target.Unknown(); unknown != 0 {
+		t.Fatalf("permissionstest: the %v of the target is unknown; "+
+			"give every identifier of what the handler uses, or say that it is absent", unknown)
+	}
+	if target.Level() == permissions.KindUser {
+		t.Fatalf("permissionstest: the target is the user, which no scope names; give what the handler uses")
+	}
+	return func(yield func(permissions.Scope, *permissions.Policy) bool) {
+		for _, i := range []struct {
+			which permissions.Identifiers
+			scope string
+		}{
+			{permissions.IntegrationName, "integration:"},
+			{permissions.CredentialID, "credential:"},
+			{permissions.CredentialExternalID, "credential:ext:"},
+			{permissions.ConfigurationID, "configuration:"},
+			{permissions.ConfigurationExternalID, "configuration:ext:"},
+		} {
+			name, state := target.Lookup(i.which)
+			if state != permissions.Known {
+				continue
+			}
+			scope := permissions.MustParseScope(i.scope + name) // a name of a valid target makes a scope
+			var b permissions.Builder
+			b.AnyIntegration().AllowAll()
+			b.At(scope).DenyAll()
+			policy, err := b.Build()
+			if err != nil {
+				panic(err) // two rules of different scopes are always a policy
+			}
+			if !yield(scope, policy) {
+				return
+			}
+		}
+	}
+}
