@@ -51,9 +51,9 @@ func (s *space) violation(outer, inner []*list, upper int32, v view) (Question, 
 	for _, o := range outer {
 		_, must := s.answers(o, upper, v.level)
 		for action := range granted.without(must).all {
-			conditions := []condition{{o, wish{action, false}}}
+			conditions := []condition{{o, requirement{action, false}}}
 			for _, l := range inner {
-				conditions = append(conditions, condition{l, wish{action, true}})
+				conditions = append(conditions, condition{l, requirement{action, true}})
 			}
 			if places := s.where(upper, v.level, conditions...); len(places) > 0 {
 				return Question{s.actions[action], s.target(places[0])}, true

@@ -53,22 +53,22 @@ type Difference struct {
 
 // A Change is permissions that one policy allows and the other one denies, and where.
 type Change struct {
-	// Region is where the change holds. In it, the change holds for every target to which no more
-	// specific rule of either policy applies. A question counts as one about the target that its
-	// action acts on (SPEC 3.3, 4.3). The changes there have regions of their own.
+	// Region is where the change holds: for every target in it to which no more specific rule of either
+	// policy applies. A region with more specific rules has changes of its own. A question counts as
+	// one about the target that its action acts on (SPEC 3.3, 4.3).
 	Region Region
 
-	// Only, unless it is empty, says that the change does not hold in all of Region, but only in these
-	// parts of it: there a less specific rule applies besides, and makes the difference. It holds for the
-	// target that has just the names of the part. Where yet another rule applies, it may not hold.
+	// If Only is not empty, the change holds only in these parts of Region. In each part a less specific
+	// rule applies too, and makes the difference. The change holds for the target that has only the names
+	// of the part. Where a further rule applies, it may not hold.
 	Only Regions
 
 	// Unchanged has the parts of Region in which the change does not hold: where a less specific rule
-	// applies besides and makes the answers the same, and what more specific rules without a change match.
+	// applies too and makes the answers the same, and what more specific rules without a change match.
 	Unchanged Regions
 
 	// Partly has the parts of Region in which the change holds for some targets only: there several less
-	// specific rules can apply besides, and some of them make the answers the same.
+	// specific rules can apply too, and some of them make the answers the same.
 	Partly Regions
 
 	// Separate has what more specific rules match that have changes of their own.
@@ -124,10 +124,9 @@ const maxListed = 5
 
 // Diff returns all that changes from one policy to another.
 //
-// The changes are complete, and each of them holds where it says so. Take any question without unknown
-// identifiers, and of the regions of changes and of the paths of rules of both policies that match its
-// target take the most specific one (SPEC 4.5). If it is the region of changes, they say whether the
-// answer changes. Otherwise it does not.
+// The changes are complete and exact. Take a question without unknown identifiers. Collect the paths of rules
+// of both policies, and the regions of changes, that match its target. If the most specific of these (SPEC
+// 4.5) is the region of changes, these changes say whether the answer changes. Otherwise it does not.
 //
 // There is at most a change for each rule, for each direction, and for each set of permissions that hold
 // in the same parts.
@@ -229,7 +228,7 @@ func (d *differ) whereChanged(
 ) (found []place, isMore bool) {
 	allows, denies := d.sides(gained)
 	for _, l := range denies {
-		conditions := append(wishAll(allows, action), condition{l, wish{action, false}})
+		conditions := append(requireAll(allows, action), condition{l, requirement{action, false}})
 		places := d.where(upper, level, conditions...)
 		found, isMore = append(found, places...), isMore || len(places) > maxListed
 	}
@@ -241,19 +240,19 @@ func (d *differ) whereUnchanged(
 	upper int32, level permissions.Kind, action int, gained bool,
 ) (found []place, isMore bool) {
 	allows, denies := d.sides(gained)
-	found = d.where(upper, level, wishAll(denies, action)...)
+	found = d.where(upper, level, requireAll(denies, action)...)
 	isMore = len(found) > maxListed
 	for _, l := range allows {
-		places := d.where(upper, level, condition{l, wish{action, false}})
+		places := d.where(upper, level, condition{l, requirement{action, false}})
 		found, isMore = append(found, places...), isMore || len(places) > maxListed
 	}
 	return found, isMore
 }
 
-// wishAll returns the conditions that all lists grant an action.
-func wishAll(lists []*list, action int) (conditions []condition) {
+// requireAll returns the conditions that all lists grant an action.
+func requireAll(lists []*list, action int) (conditions []condition) {
 	for _, l := range lists {
-		conditions = append(conditions, condition{l, wish{action, true}})
+		conditions = append(conditions, condition{l, requirement{action, true}})
 	}
 	return conditions
 }

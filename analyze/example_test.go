@@ -53,7 +53,7 @@ func ExampleLint() {
 	}
 	// Output:
 	// replaces-grant at /integration:slack
-	// integration:"slack" replaces the grant of integration:* and adds nothing to it: it drops events
+	// integration:"slack" replaces the grant of integration:*, and is not added to it: it drops events
 	// {"integration:*":["events"],"integration:slack":["events","workflows"],"credential:ext:team-*":false} <nil>
 	// pattern at /credential:ext:team-*
 	// the external ID "team-*" is not a pattern: it matches only itself

@@ -34,6 +34,14 @@ const (
 	// map takes away from that credential and leaves the others wide (SPEC 1.3). The fix denies the others.
 	CodeOthersAllowed Code = "others-allowed"
 
+	// CodeOverriddenDenial: a rule denies everything in an integration, and credential:* or configuration:* of
+	// all integrations grants something there, because it is more specific (SPEC 4.5). The rule reads as if the
+	// integration were closed. The fix writes the denial as a map of wildcards, which closes everything in the
+	// integration that the claim does not name. That is not possible where integration:* would then allow
+	// something for the integration itself. There the fix takes what is allowed out of the wildcard. Then it is
+	// denied wherever the wildcard decides.
+	CodeOverriddenDenial Code = "overridden-denial"
+
 	// CodeRedundantRule: the rule grants something, and removing it, and nothing else, changes no
 	// answer. The fix removes it. Two rules can each be redundant because of the other one. So remove
 	// one, and use Lint again.
@@ -41,7 +49,7 @@ const (
 
 	// CodeDeniesNothing: the rule grants nothing, and removing it, and nothing else, changes no answer:
 	// it denies nothing that anything grants. The fix removes it. What CodeRedundantRule says of two
-	// rules is true here too.
+	// rules is true here too. Rules with CodeOverriddenDenial are left out.
 	CodeDeniesNothing Code = "denies-nothing"
 
 	// CodeNeverDecides: an array has permissions about which the rule decides no question, because a more
@@ -49,10 +57,10 @@ const (
 	// for example (SPEC 3.3). The fix removes the permissions. Redundant rules are left out.
 	CodeNeverDecides Code = "never-decides"
 
-	// CodeReplacesGrant: an array reads as if it added to the grant of the rule that would decide in
-	// its place. It replaces that grant (SPEC 4.4): of what it decides about, it has something that
-	// the other one does not have, and the other one has something that it does not have, and both have
-	// something. The fix adds what is missing. Redundant rules are left out.
+	// CodeReplacesGrant: an array reads as if it added to the grant of the rule that would decide in its
+	// place, but it replaces that grant (SPEC 4.4). Of the permissions about which the rule decides, each of
+	// the two grants some that the other does not. The fix adds what is missing. Redundant rules are left
+	// out.
 	CodeReplacesGrant Code = "replaces-grant"
 
 	// CodeProxyOrActionKit: of proxy-api and actionkit, the rule that would decide in its place grants

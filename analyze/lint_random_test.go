@@ -75,8 +75,9 @@ func TestLintRandom(t *testing.T) {
 }
 
 var allCodes = []analyze.Code{
-	analyze.CodeEmptyMap, analyze.CodeInheritedAnswer, analyze.CodeOthersAllowed, analyze.CodeRedundantRule,
-	analyze.CodeDeniesNothing, analyze.CodeNeverDecides, analyze.CodeReplacesGrant, analyze.CodeProxyOrActionKit,
+	analyze.CodeEmptyMap, analyze.CodeInheritedAnswer, analyze.CodeOthersAllowed, analyze.CodeOverriddenDenial,
+	analyze.CodeRedundantRule, analyze.CodeDeniesNothing, analyze.CodeNeverDecides, analyze.CodeReplacesGrant,
+	analyze.CodeProxyOrActionKit,
 	analyze.CodePattern, analyze.CodeList,
 	analyze.CodeUUID, analyze.CodeDoubleExt, analyze.CodeCaseVariant, analyze.CodeUnknownIntegration,
 }
@@ -251,7 +252,10 @@ func (l *lintTest) requireExact() {
 		p, grant := r.Pointer(), r.Grant()
 		isSpecial := facts.isRedundant || grant.IsAll()
 		l.require(l.has(p, analyze.CodeRedundantRule) == (facts.isRedundant && !grant.IsEmpty()), "redundant rule", r)
-		l.require(l.has(p, analyze.CodeDeniesNothing) == (facts.isRedundant && grant.IsEmpty()), "denies nothing", r)
+		overridden := l.isOverriddenDenial(r)
+		l.require(l.has(p, analyze.CodeOverriddenDenial) == overridden, "overridden denial", r)
+		deniesNothing := facts.isRedundant && grant.IsEmpty() && !overridden
+		l.require(l.has(p, analyze.CodeDeniesNothing) == deniesNothing, "denies nothing", r)
 		decided, next := facts.only(grant), facts.only(facts.next)
 		l.require(l.has(p, analyze.CodeNeverDecides) == (!isSpecial && !contains(decided, grant)), "never decides", r)
 		replaces := !decided.IsEmpty() && !next.IsEmpty() && !contains(decided, next) && !contains(next, decided)
@@ -268,6 +272,25 @@ func (l *lintTest) requireExact() {
 		l.requireExactMap(m, inner)
 		l.requireExactName(m)
 	}
+}
+
+// isOverriddenDenial asks about things in an integration that no rule names.
+func (l *lintTest) isOverriddenDenial(r permissions.Rule) bool {
+	path := r.Path()
+	if len(path) != 1 || path[0].IsWildcard() || !r.Grant().IsEmpty() {
+		return false
+	}
+	credential := own(append(path, wildcardCredential))
+	for _, target := range []permissions.Target{
+		credential, credential.Configuration(permissions.NoID(), permissions.NoExternalID()),
+	} {
+		for _, action := range actions {
+			if isDetermined(analyze.Question{Action: action, Target: target}) && l.policy.Allowed(action, target) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // requireExactMap is requireExact for the codes about the map of an integration.
@@ -362,6 +385,10 @@ func (l *lintTest) requireFixed(f analyze.Finding) {
 				l.require(before && strings.Contains(fix.Summary, string(action)), "wider", f, q)
 			case analyze.CodeOthersAllowed:
 				l.require(before, "wider", f, q)
+			case analyze.CodeOverriddenDenial:
+				l.require(before, "wider", f, q)
+				rule := l.policy.Decide(action, target).Rule
+				l.require(rule.Path()[0].IsWildcard() && len(rule.Path()) > 1, "not what the wildcard allows", f, q)
 			case analyze.CodeInheritedAnswer:
 				if fix.Edits[0].Path == "/integration:*" {
 					rule := l.policy.Decide(action, target).Rule

@@ -12,7 +12,9 @@ func (l *linter) rule(i int32) {
 	r, p := l.list.rules[i], l.places[i]
 	next := l.decider(p, below(rankOf(p)), l.list)
 	decides, isRedundant := l.decides(i, next)
-	if isRedundant {
+	switch {
+	case l.overriddenDenial(i):
+	case isRedundant:
 		code := CodeRedundantRule
 		if l.list.grants[i].isEmpty() {
 			code = CodeDeniesNothing
@@ -25,7 +27,7 @@ func (l *linter) rule(i int32) {
 			l.find(code, r, fix, "removing %s changes no answer: %s would decide instead, and answer the same",
 				l.text(p), l.text(l.places[next]))
 		}
-	} else if !r.Grant().IsAll() {
+	case !r.Grant().IsAll():
 		l.neverDecides(i, decides)
 		if next != none {
 			l.replacesGrant(i, next, decides)
@@ -33,6 +35,60 @@ func (l *linter) rule(i int32) {
 		}
 	}
 	l.scope(r, p)
+}
+
+// overriddenDenial looks for CodeOverriddenDenial, and reports whether the rule has it.
+func (l *linter) overriddenDenial(i int32) bool {
+	p := l.places[i]
+	if p.level() != permissions.KindIntegration || p == root || !l.list.grants[i].isEmpty() {
+		return false
+	}
+	var wildcards []int32
+	var allowed []actions // by each of them, in the integration
+	asked := l.acting[permissions.KindIntegration]
+	for level := permissions.KindCredential; level <= permissions.KindConfiguration; level++ {
+		asked = asked.or(l.acting[level])
+		d := l.decider(p.at(level), ^ranks(0), l.list)
+		granted := l.list.grantOf(d).and(asked)
+		switch last := len(wildcards) - 1; {
+		case granted.isEmpty():
+		case last >= 0 && wildcards[last] == d:
+			allowed[last] = granted
+		default:
+			wildcards, allowed = append(wildcards, d), append(allowed, granted)
+		}
+	}
+	if wildcards == nil {
+		return false
+	}
+	l.find(CodeOverriddenDenial, l.list.rules[i], l.closeInside(i, wildcards, allowed),
+		"%s does not close the integration: %s is more specific, and allows %s in it",
+		l.text(p), l.text(l.places[wildcards[0]]), l.namesOf(allowed[0]))
+	return true
+}
+
+// closeInside returns the fix for CodeOverriddenDenial.
+func (l *linter) closeInside(i int32, wildcards []int32, allowed []actions) (fix draft) {
+	r, p := l.list.rules[i], l.places[i]
+	if top, ok := l.ruleAt(root); !ok || l.list.grants[top].and(l.acting[permissions.KindIntegration]).isEmpty() {
+		value := `{"credential:*":false}`
+		if l.places[wildcards[len(wildcards)-1]].level() == permissions.KindConfiguration {
+			value = `{"credential:*":false,"configuration:*":false}`
+		}
+		return draft{
+			summary: "Deny the credentials of the integration.",
+			edits:   []draftEdit{{op: "replace", to: spot{of: r}, value: value}},
+			changes: []Region{l.region(p.at(permissions.KindCredential))},
+		}
+	}
+	fix.summary = "No claim can deny this for the integration alone. Take it out of the wildcard, which denies " +
+		"it wherever that decides, and grant it again where it shall be allowed."
+	for n, wildcard := range wildcards {
+		grants := l.array(l.list.grants[wildcard].without(allowed[n]))
+		fix.edits = append(fix.edits, draftEdit{op: "replace", to: spot{of: l.list.rules[wildcard]}, value: grants})
+		fix.changes = append(fix.changes, l.region(l.places[wildcard]))
+	}
+	return fix
 }
 
 // decides returns the actions about which a rule decides some question, and whether the rule is redundant:
@@ -51,7 +107,7 @@ func (l *linter) decides(i, next int32) (decides actions, isRedundant bool) {
 			continue
 		}
 		for action := range l.varying(l.list, i, v.level, next).and(v.actions).all {
-			otherwise := wish{action, !grants.has(action)}
+			otherwise := requirement{action, !grants.has(action)}
 			if l.lower(l.list, i, v.level, next, otherwise) != nil {
 				isRedundant = false
 				break
@@ -82,7 +138,7 @@ func (l *linter) replacesGrant(i, next int32, decides actions) {
 	dropped := other.without(own)
 	summary, changes := "Allow "+l.namesOf(dropped)+" here too.", []Region{l.region(l.places[i])}
 	fix := l.replace(r, summary, l.list.grants[i].or(dropped), changes)
-	l.find(CodeReplacesGrant, r, fix, "%s replaces the grant of %s and adds nothing to it: it drops %s",
+	l.find(CodeReplacesGrant, r, fix, "%s replaces the grant of %s, and is not added to it: it drops %s",
 		l.text(l.places[i]), l.text(l.places[next]), l.namesOf(dropped))
 }
 

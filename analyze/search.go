@@ -26,10 +26,10 @@ type pairingKey struct {
 // A pairing has the lower rules that have names beyond those of the upper rules.
 //
 // A pair of rules does not decide a target if another rule, the blocker, is more specific than the upper
-// rule, or is of the list and between the two. A blocker that has only names of the lower rule leaves the
-// lower rule out of the pairing. One that has only names of the upper rule is found when the upper rule's
-// own names are looked up. The other blockers have names of both. Only these are looked for when a lower rule
-// is searched. Lower rules that they cannot tell apart are alike.
+// rule, or is of the list and between the two. If a blocker names only what the lower rule names, newPairing
+// leaves that lower rule out. If it names only what the upper rule names, the look-up of the upper rule's own
+// names finds it. Only blockers with names of both rules are checked when a lower rule is searched. Lower
+// rules that no blocker distinguishes are interchangeable.
 type pairing struct {
 	shared    identifiers // what both rules name, and must name alike
 	upperPart identifiers // what blockers have of the upper rule, besides
@@ -49,7 +49,7 @@ type blocker struct {
 type group struct {
 	some, every actions // what at least one of them grants, and what all grant
 	members     []int32
-	wanted      map[wish]*wanted
+	matches     map[requirement]*matchList
 	found       map[search][]int32
 
 	parts   []parts // for each blocker
@@ -65,18 +65,18 @@ type parts struct {
 	marks   []uint32         // for each number, the mark of the upper rule for which it was last blocked
 }
 
-// A wish is for a rule that grants an action, or for one that does not.
-type wish struct {
+// A requirement is that a rule grants an action, or that it does not.
+type requirement struct {
 	action  int
 	granted bool
 }
 
-func (w wish) isGrantedBy(a actions) bool { return a.has(w.action) == w.granted }
+func (r requirement) isMetBy(a actions) bool { return a.has(r.action) == r.granted }
 
-// A search is what is looked for in a group: a wish, for upper rules that have certain names.
+// A search is what is looked for in a group: a requirement, for upper rules that have certain names.
 type search struct {
-	wish  wish
-	upper place
+	requirement requirement
+	upper       place
 }
 
 // maxFound is how many lower rules are found at most for one upper rule: as many as are listed, and one
@@ -129,7 +129,7 @@ func (p *pairing) add(s *space, i int32, grants actions, shared place) {
 	g := p.groups[shared]
 	if g == nil {
 		g = &group{every: grants, parts: make([]parts, len(p.blockers))}
-		g.wanted, g.found = make(map[wish]*wanted), make(map[search][]int32)
+		g.matches, g.found = make(map[requirement]*matchList), make(map[search][]int32)
 		p.groups[shared] = g
 	}
 	g.some, g.every = g.some.or(grants), g.every.and(grants)
@@ -182,14 +182,14 @@ func (s *space) varying(l *list, upper int32, level permissions.Kind, own int32)
 	return a
 }
 
-// lower returns lower rules of a list that fulfill a wish and decide together with an upper rule, up to
+// lower returns lower rules of a list that meet a requirement and decide together with an upper rule, up to
 // maxFound of them. They have names beyond those of the upper rule.
-func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, w wish) (found []int32) {
+func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, r requirement) (found []int32) {
 	s.groups(l, upper, level, own, func(p *pairing, g *group) bool {
-		key := search{w, s.places[upper].only(p.upperPart)}
+		key := search{r, s.places[upper].only(p.upperPart)}
 		rules, ok := g.found[key]
 		if !ok {
-			rules = s.unblocked(p, g, s.places[upper].at(level), l, w)
+			rules = s.unblocked(p, g, s.places[upper].at(level), l, r)
 			g.found[key] = rules
 		}
 		found = append(found, rules[:min(len(rules), maxFound-len(found))]...)
@@ -198,21 +198,21 @@ func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, w
 	return found
 }
 
-// unblocked returns the rules of a group that fulfill a wish and decide together with the upper rule of a
+// unblocked returns the rules of a group that meet a requirement and decide together with the upper rule of a
 // place, up to maxFound of them.
-func (s *space) unblocked(p *pairing, g *group, upper place, l *list, w wish) (found []int32) {
-	wanted := g.fulfilling(s, p, l, w)
-	if len(wanted.members) > 0 {
+func (s *space) unblocked(p *pairing, g *group, upper place, l *list, r requirement) (found []int32) {
+	matching := g.matching(s, p, l, r)
+	if len(matching.members) > 0 {
 		s.block(p, g, upper)
 	}
-	for at := 0; at < len(wanted.members) && len(found) < maxFound; {
-		b := g.blockerOf(wanted.members[at])
+	for at := 0; at < len(matching.members) && len(found) < maxFound; {
+		b := g.blockerOf(matching.members[at])
 		if b < 0 {
-			found = append(found, wanted.members[at])
+			found = append(found, matching.members[at])
 			at++
 			continue
 		}
-		at = int(wanted.ends[b][at])
+		at = int(matching.ends[b][at])
 	}
 	slices.Sort(found)
 	for i, m := range found {
@@ -221,27 +221,27 @@ func (s *space) unblocked(p *pairing, g *group, upper place, l *list, w wish) (f
 	return found
 }
 
-// A wanted is the members of a group that fulfill a wish, sorted so that those with the same parts come
+// A matchList has the members of a group that meet a requirement, sorted so that those with the same parts come
 // one after the other.
-type wanted struct {
+type matchList struct {
 	members []int32   // indexes of members
 	ends    [][]int32 // for each blocker and member, where the next one is that differs in its or an earlier part
 }
 
-// fulfilling returns the members that fulfill a wish. Of those that are alike it returns up to maxFound.
-func (g *group) fulfilling(s *space, p *pairing, l *list, w wish) *wanted {
-	list, ok := g.wanted[w]
+// matching returns the members that meet a requirement. Of those that are alike it returns up to maxFound.
+func (g *group) matching(s *space, p *pairing, l *list, r requirement) *matchList {
+	list, ok := g.matches[r]
 	if ok {
 		return list
 	}
-	list = &wanted{}
-	g.wanted[w] = list
-	if w.granted && !g.some.has(w.action) || !w.granted && g.every.has(w.action) {
+	list = &matchList{}
+	g.matches[r] = list
+	if r.granted && !g.some.has(r.action) || !r.granted && g.every.has(r.action) {
 		return list
 	}
 	alike := make(map[place]int)
 	for m, i := range g.members {
-		if names := s.places[i].only(p.lowerPart); w.isGrantedBy(l.grants[i]) && alike[names] < maxFound {
+		if names := s.places[i].only(p.lowerPart); r.isMetBy(l.grants[i]) && alike[names] < maxFound {
 			alike[names]++
 			list.members = append(list.members, int32(m))
 		}
@@ -252,7 +252,7 @@ func (g *group) fulfilling(s *space, p *pairing, l *list, w wish) *wanted {
 
 // sort sorts members by their parts. Parts with fewer numbers come first, because a blocked one then
 // skips more members.
-func (g *group) sort(list *wanted) {
+func (g *group) sort(list *matchList) {
 	order := make([]int, len(g.parts))
 	for b := range order {
 		order[b] = b
@@ -323,10 +323,10 @@ func (g *group) blockerOf(member int32) int {
 	return -1
 }
 
-// A condition is a wish about the answer of a list.
+// A condition is a requirement about the answer of a list.
 type condition struct {
-	list *list
-	wish wish
+	list        *list
+	requirement requirement
 }
 
 // where returns places where a rule is the upper rule and all conditions are met, up to maxFound of
@@ -338,7 +338,7 @@ func (s *space) where(upper int32, level permissions.Kind, conditions ...conditi
 		switch {
 		case !c.list.has[upper]:
 			open = append(open, c)
-		case !c.wish.isGrantedBy(c.list.grants[upper]):
+		case !c.requirement.isMetBy(c.list.grants[upper]):
 			return nil
 		}
 	}
@@ -348,7 +348,7 @@ func (s *space) where(upper int32, level permissions.Kind, conditions ...conditi
 	}
 	if len(open) == 1 {
 		c := open[0]
-		for _, i := range s.lower(c.list, upper, level, f.own(c.list), c.wish) {
+		for _, i := range s.lower(c.list, upper, level, f.own(c.list), c.requirement) {
 			both, _ := own.and(s.places[i])
 			f.found = append(f.found, both)
 		}
@@ -376,7 +376,7 @@ func (f *finder) own(l *list) int32 {
 // isMet reports whether all conditions are met on the targets of a place.
 func (f *finder) isMet(p place) bool {
 	for _, c := range f.conditions {
-		if !c.wish.isGrantedBy(c.list.grantOf(f.decider(p, ^ranks(0), c.list))) {
+		if !c.requirement.isMetBy(c.list.grantOf(f.decider(p, ^ranks(0), c.list))) {
 			return false
 		}
 	}
@@ -402,7 +402,7 @@ func (f *finder) search(p place, left []condition) {
 	f.search(p, left[1:])
 	f.groups(c.list, f.upper, f.level, f.own(c.list), func(_ *pairing, g *group) bool {
 		for _, i := range g.members {
-			if !c.wish.isGrantedBy(c.list.grants[i]) {
+			if !c.requirement.isMetBy(c.list.grants[i]) {
 				continue
 			}
 			if both, ok := p.and(f.places[i]); ok && both != p {

@@ -49,9 +49,8 @@ type SizeOfList struct {
 
 // Measure returns the size of a policy, and looks for an equivalent smaller claim. It drops rules and
 // permissions that change no answer, moves a grant from a wildcard to the scope that holds it, and a grant
-// that scopes beside each other have in common to their wildcard. It takes nothing that [Equal] does not
-// prove to be equal, also for readers that know more permissions than this one. It does not find
-// every smaller claim.
+// that scopes beside each other have in common to their wildcard. It returns only claims that [Equal]
+// proves equal, also for a version that knows more permissions. It does not find every smaller claim.
 //
 // An unrestricted policy and a policy that is nil or zero have no claim, which is an error. So is an
 // intersection: measure what [permissions.Narrow] makes of it.

@@ -270,10 +270,9 @@ type view struct {
 	actions actions
 }
 
-// views returns, for the place of a rule, the least levels at which its targets are asked about the
-// actions, so that every action is in one view. The rule decides about an action somewhere only if it
-// does so there: on a deeper target it has more rules against it. The rules that come after it there
-// come after it on deeper targets too.
+// views assigns each action to the lowest level, from the level of the place down, at which it can be asked.
+// It is enough to analyze that level. On a deeper target the same rules apply, and perhaps more specific ones.
+// So a rule that decides on a deeper target decides here too, and overrides the same rules.
 func (s *space) views(p place) (list []view) {
 	done := actions{}
 	add := func(level permissions.Kind, a actions) {

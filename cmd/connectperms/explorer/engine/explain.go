@@ -249,7 +249,7 @@ func (c *claim) edits(x permissions.Explanation, near *nearby) []change {
 			})
 		}
 	}
-	if rule := near.denier(x); rule >= 0 {
+	if rule := near.denial(x); rule >= 0 {
 		if edit, ok := c.grantMore(rule, x.Action); ok {
 			add(string(x.Action)+" to "+c.rules[rule].String(), c.paths[rule], with(c.rules[rule].Grant(), x.Action), edit)
 		}
@@ -335,8 +335,8 @@ func pathText(path []permissions.Scope) string {
 	return strings.Join(labels, "/")
 }
 
-// denier returns the rule that denies: the deciding one, or the one that may deny.
-func (n *nearby) denier(x permissions.Explanation) int {
+// denial returns the rule that denies: the deciding one, or the one that may deny.
+func (n *nearby) denial(x permissions.Explanation) int {
 	if x.Decision.Rule != (permissions.Rule{}) {
 		return n.number(x.Decision.Rule)
 	}

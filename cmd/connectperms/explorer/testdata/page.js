@@ -55,7 +55,7 @@ window.T = {
       nodes.map((n) => `${id}: ${n.target.flat().join(" ")} ${n.failureSummary}`)),
 
   // How long a number of clicks on cells take, in milliseconds: until the answer with its explanation is in the
-  // page, until the frame with it has been painted, and until that with the rule lit up in the editor and the tree
+  // page, until the frame with it has been painted, and until that with the rule highlighted in the editor and the tree
   // has. A frame counts as painted when the page has handed it over. The cells are all over the matrix. Either nothing
   // is known before the click, or a person presses the button of the mouse for a moment.
   async answers(n, person) {

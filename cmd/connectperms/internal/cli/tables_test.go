@@ -140,7 +140,7 @@ func TestSchemaOfTablesAccepts(t *testing.T) {
 	}
 }
 
-// TestSchemaOfTablesRefuses holds the schema against the command: both refuse the same tables.
+// TestSchemaOfTablesRefuses compares the schema with the command: both refuse the same tables.
 func TestSchemaOfTablesRefuses(t *testing.T) {
 	s := testsSchema(t)
 	const query = `queries: [{action: events, target: {}, allowed: true}]`

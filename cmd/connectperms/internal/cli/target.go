@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,8 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 	case f.user && deep:
 		return target, errors.New("--user is the user alone; leave it out to ask about an integration")
 	case given("target"):
-		if err := target.UnmarshalJSON([]byte(f.json)); err != nil {
+		target, err := parseTarget(f.json)
+		if err != nil {
 			return target, fmt.Errorf("--target: %w", questionError(err))
 		}
 		return target, nil
@@ -87,6 +89,66 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 		return target, questionError(err)
 	}
 	return target, nil
+}
+
+// parseTarget reads a target as JSON. With the member level it is the target of a log line, which differs in
+// three ways: it has the level, it has no empty groups, and names are as [text.Plain] prints them.
+func parseTarget(given string) (target permissions.Target, err error) {
+	line, err := documentJSON(source{name: "--target", data: []byte(given)})
+	if err != nil || line.kind != isObject {
+		return target, target.UnmarshalJSON([]byte(given)) // it says what is wrong
+	}
+	level := ""
+	has := make(map[string]bool)
+	var members []pair
+	for _, m := range line.members {
+		switch name := m.key.text; {
+		case name == "level" && m.value.kind == isString:
+			level = m.value.text
+		case name == "error":
+			return target, errors.New("the line is about an invalid target; its error says what is wrong")
+		default:
+			has[name] = true
+			members = append(members, m)
+		}
+	}
+	if level == "" {
+		return target, target.UnmarshalJSON([]byte(given))
+	}
+	for kind := permissions.KindCredential; kind <= permissions.KindConfiguration; kind++ {
+		if name := kind.String(); !has[name] && (name == level || level == permissions.KindConfiguration.String()) {
+			members = append(members, pair{&node{kind: isString, text: name}, &node{kind: isObject}})
+		}
+	}
+	line.members = members
+	if err := line.unquote(); err != nil {
+		return target, err
+	}
+	if err := target.UnmarshalJSON(line.json()); err != nil {
+		return target, err
+	}
+	if own := target.Level().String(); own != level {
+		return permissions.Target{}, fmt.Errorf("the level is %s, but the rest is a target of the level %s; copy the target of the line whole",
+			quote(level), own)
+	}
+	return target, nil
+}
+
+// unquote undoes [text.Plain] in each string of a node.
+func (n *node) unquote() error {
+	if n.kind == isString && strings.HasPrefix(n.text, `"`) {
+		name, err := strconv.Unquote(n.text)
+		if err != nil {
+			return errors.New("a name was shortened in the log; write it as it is")
+		}
+		n.text = name
+	}
+	for _, m := range n.members {
+		if err := m.value.unquote(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *thingFlags) identifiers(c *cobra.Command, kind string) (list []permissions.Identifier, given bool, err error) {
