@@ -467,6 +467,9 @@ func permissionRemedy(v vocabulary, name string) string {
 	if name == "*" {
 		return "to grant everything, give the scope true"
 	}
+	if excluded := v.negated(name); excluded != "" {
+		return "a name grants, and never excludes; to withhold " + text.Quote(excluded) + ", list the other permissions"
+	}
 	if meant := v.meant(name); meant != "" {
 		return didYouMean(meant)
 	}

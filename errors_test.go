@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -299,6 +300,49 @@ func TestProposals(t *testing.T) {
 				return
 			}
 			require.Equal(t, meant(proposed), question.Remedy)
+		})
+	}
+}
+
+// A name that was meant to exclude a permission must not be corrected to one that grants it.
+func TestProposalsDoNotInvert(t *testing.T) {
+	p := permissions.MustParse(`{"integration:*":true}`, permissions.WithPermissions("abcd"))
+	for action, withheld := range map[permissions.Permission]string{
+		"!proxy-api":        "proxy-api",
+		" ! proxy-api":      "proxy-api",
+		"-events":           "events",
+		"^events":           "events",
+		"~settings:write":   "settings:write",
+		"!proxyapi":         "proxy-api",
+		"!abcd":             "abcd",
+		"no:events":         "events",
+		"no-events":         "events",
+		"noevents":          "events",
+		"NOT events":        "events",
+		"deny-proxy-api":    "proxy-api",
+		"except proxy-api":  "proxy-api",
+		"without_workflows": "workflows",
+		" events":           "",
+		"no":                "",
+		"nothing":           "",
+		"no-events-at-all":  "",
+		"!":                 "",
+		"!unknown":          "",
+	} {
+		t.Run(string(action), func(t *testing.T) {
+			var question *permissions.QuestionError
+			require.ErrorAs(t, p.Check(action, slack), &question)
+			want := "a name grants, and never excludes; to withhold " + strconv.Quote(withheld) + ", list the other permissions"
+			if withheld != "" {
+				require.Equal(t, want, question.Remedy)
+			} else {
+				require.NotContains(t, question.Remedy, "withhold")
+			}
+			claim := `{"integration:*":[` + strconv.Quote(string(action)) + `]}`
+			_, err := permissions.Parse([]byte(claim), permissions.WithPermissions("abcd"))
+			var parse *permissions.ParseError
+			require.ErrorAs(t, err, &parse)
+			require.Equal(t, question.Remedy, parse.Remedy)
 		})
 	}
 }

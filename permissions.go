@@ -176,6 +176,30 @@ func (g grant) implied() (implied grant) {
 	return implied
 }
 
+// negated returns the known permission that a name was probably meant to exclude, such as events in !events
+// or no-events, or "".
+func (v vocabulary) negated(name string) string {
+	rest := strings.TrimLeft(name, negations+" ")
+	if rest != strings.TrimLeft(name, " ") {
+		if _, known := v.number(Permission(rest)); known {
+			return rest
+		}
+		return v.meant(rest)
+	}
+	for _, word := range []string{"no", "not", "deny", "except", "without"} {
+		if len(name) > len(word) && strings.EqualFold(name[:len(word)], word) {
+			rest := strings.TrimLeft(name[len(word):], "-_: ")
+			if _, known := v.number(Permission(rest)); known {
+				return rest
+			}
+		}
+	}
+	return ""
+}
+
+// negations are the characters that exclude something in other formats.
+const negations = "!^~-"
+
 // meant returns the known permission that a name was probably meant to be, or "".
 func (v vocabulary) meant(name string) string {
 	if rest, ok := strings.CutPrefix(name, "configuration:"); ok {

@@ -257,6 +257,8 @@ func unknownKind(s string) (problem, remedy string) {
 	kind, rest, colon := strings.Cut(s, ":")
 	meant := nearestKind(kind)
 	switch {
+	case strings.TrimLeft(s, negations) != s:
+		return "is not a scope: its kind is unknown", "a scope never excludes; to deny something, give its own scope false"
 	case !colon && meant != "":
 		return "is not a scope: it has no colon", didYouMean(meant + ":*")
 	case !colon:

@@ -88,6 +88,8 @@ const (
 	noColon   = "is not a scope: it has no colon"
 	wrongKind = "is not a scope: its kind is unknown"
 	usualForm = "an ID has the form 8-4-4-4-12; "
+
+	neverExcludes = "a scope never excludes; to deny something, give its own scope false"
 )
 
 func meant(scope string) string { return "did you mean " + strconv.Quote(scope) + "?" }
@@ -117,6 +119,10 @@ var notScopes = []struct{ text, problem, remedy string }{
 	{"Config:ext:Team A", wrongKind, meant("configuration:ext:Team A")},
 	{"int:x", wrongKind, meant("integration:x")},
 	{"cre:ext:x", wrongKind, meant("credential:ext:x")},
+	{"!integration:x", wrongKind, neverExcludes},
+	{"-credential:*", wrongKind, neverExcludes},
+	{"^configuration:ext:x", wrongKind, neverExcludes},
+	{"~x:y", wrongKind, neverExcludes},
 	{"in:x", wrongKind, kindsAre},
 	{"co:x", wrongKind, kindsAre},
 	{"config:", wrongKind, kindsAre},
