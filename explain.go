@@ -183,18 +183,18 @@ func (e *Explanation) setActsOn(a actsOn) {
 
 // steps returns the steps to the answer about the action with number n.
 func (s *ruleset) steps(q question, n int) (steps []Step, omitted int) {
-	decider, denier := s.decider(q), uint32(noNode)
+	decider, denial := s.decider(q), uint32(noNode)
 	if decider != noNode && s.nodes[decider].grant>>n&1 != 0 {
-		denier = s.denier(q, decider, n)
+		denial = s.overridingDenial(q, decider, n)
 	}
 	var listed [OutcomeDeeper + 1][KindConfiguration + 1]int
 	for left := s.ranks; left != 0; left = left.without(left.highest()) {
 		for _, m := range s.ofRank(left.highest()) {
 			step := s.step(m, q)
 			switch {
-			case m == denier:
-			case m == decider && denier != noNode:
-				step.Outcome, step.By = OutcomeUndetermined, Rule{s, denier}
+			case m == denial:
+			case m == decider && denial != noNode:
+				step.Outcome, step.By = OutcomeUndetermined, Rule{s, denial}
 			case m == decider:
 				step.Outcome = OutcomeDecides
 			case step.Outcome == OutcomeOverridden:

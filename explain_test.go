@@ -187,7 +187,7 @@ func moreSpecific(a, b permissions.Rule) bool {
 	return false
 }
 
-// requireExplanation holds the explanation of a policy, which is not an intersection, against the decision
+// requireExplanation compares the explanation of a policy, which is not an intersection, with the decision
 // and the rules.
 func requireExplanation(
 	t *testing.T, p *permissions.Policy, action permissions.Permission, target permissions.Target,
@@ -235,7 +235,7 @@ func requireExplanation(
 	return e
 }
 
-// requireStep holds a step against what SPEC 4.1 says of its rule.
+// requireStep compares a step with what SPEC 4.1 says of its rule.
 func requireStep(
 	t *testing.T, p *permissions.Policy, e *permissions.Explanation, step permissions.Step, about reference.Target,
 ) {
@@ -282,7 +282,7 @@ func requireStep(
 	}
 }
 
-// requireSteps holds all steps together against the decision.
+// requireSteps compares all steps together with the decision.
 func requireSteps(t *testing.T, e *permissions.Explanation, about reference.Target, rules []permissions.Rule) {
 	t.Helper()
 	byOutcome, groups := make(map[permissions.Outcome][]permissions.Step), make(tally)
@@ -314,11 +314,11 @@ func requireSteps(t *testing.T, e *permissions.Explanation, about reference.Targ
 		require.True(t, undetermined[0].Rule.Grant().Has(e.Action))
 		i := slices.IndexFunc(e.Steps, func(s permissions.Step) bool { return s.Rule == undetermined[0].By })
 		require.GreaterOrEqual(t, i, 0, "the rule that may deny is there")
-		denier := e.Steps[i]
-		require.Equal(t, permissions.OutcomeConditional, denier.Outcome)
-		require.Equal(t, d.Unknown, denier.Unknown)
-		require.Zero(t, denier.By)
-		require.False(t, denier.Rule.Grant().Has(e.Action))
+		denial := e.Steps[i]
+		require.Equal(t, permissions.OutcomeConditional, denial.Outcome)
+		require.Equal(t, d.Unknown, denial.Unknown)
+		require.Zero(t, denial.By)
+		require.False(t, denial.Rule.Grant().Has(e.Action))
 	default:
 		require.Empty(t, decides)
 		require.Empty(t, undetermined)
@@ -488,7 +488,7 @@ func requireExplanationJSON(t *testing.T, e permissions.Explanation) {
 	require.True(t, e.Target == target)
 }
 
-// TestExplainAgreesWithDecide holds explanations of random policies, and of their intersections, against
+// TestExplainAgreesWithDecide compares explanations of random policies, and of their intersections, with
 // the decisions and the rules.
 func TestExplainAgreesWithDecide(t *testing.T) {
 	t.Parallel()

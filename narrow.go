@@ -119,7 +119,7 @@ type point struct {
 	names [5]uint32 // numbers, in the order of the bits of Identifiers; 0 for what is not named
 }
 
-var anywhere = point{level: KindIntegration} // the path of integration:*
+var root = point{level: KindIntegration} // the path of integration:*
 
 // with returns the point that has the names of both, and the greater level. It is not ok if they
 // contradict each other.
@@ -344,7 +344,7 @@ func (n *narrowing) tableOf(s *ruleset) *ruleTable {
 	case s == nil:
 		return l
 	case s.unrestricted:
-		l.add(anywhere, n.translate(s, grantAll))
+		l.add(root, n.translate(s, grantAll))
 		return l
 	}
 	numbers := make([]uint32, len(s.names.list))
@@ -416,8 +416,10 @@ func (n *narrowing) spend(steps int) bool {
 	return n.steps >= 0
 }
 
-// meets returns every point that has the names of at most one rule of each part, beginning with the
-// points given.
+// meets returns the given points, and their meets with rules of the parts. The first loop combines a point
+// with at most one rule of each part. The second loop combines again with all rules, until it finds
+// nothing new: each point that is not the path of a rule in any part, or, with sub, every point. With
+// sub, meets adds what sub returns for each point that it finds.
 //
 // A point that is not the path of a rule in any part is met with all rules once more. There the
 // claim's rule can be more specific than the meet of the rules that decide in the parts. Example:
@@ -426,8 +428,6 @@ func (n *narrowing) spend(steps int) bool {
 // which decides in the first part for slack. So it must also be met with that rule. A point that is
 // the path of a rule in a part needs no more: where another rule of that part decides, that rule is
 // more specific.
-//
-// With sub it also returns what sub returns for each point, and their meets.
 func (n *narrowing) meets(begin []point, sub func(point) []point) (list []point, ok bool) {
 	seen := make(map[point]bool)
 	add := func(p point) {
@@ -491,7 +491,7 @@ func (n *narrowing) isMixed(p point) bool {
 
 // rules returns the rules of the claim.
 func (n *narrowing) rules() (*ruleTable, *NarrowError) {
-	meets, ok := n.meets([]point{anywhere}, nil)
+	meets, ok := n.meets([]point{root}, nil)
 	if !ok {
 		return nil, errTooLarge()
 	}
@@ -517,7 +517,7 @@ func (n *narrowing) rules() (*ruleTable, *NarrowError) {
 			}
 		}
 	}
-	begin := []point{anywhere, {level: KindCredential}, {level: KindConfiguration}}
+	begin := []point{root, {level: KindCredential}, {level: KindConfiguration}}
 	for _, sub := range []func(point) []point{point.pathsOf, point.subpoints} {
 		points, ok := n.meets(begin, sub)
 		if !ok {
@@ -771,14 +771,14 @@ func (s *search) result() *ruleTable {
 // rule of integration:*, see conflicts, or the rule of the scope itself. The last is the way that a refusal
 // is about.
 func (s *search) ways(scope point) (ways [][]point) {
-	_, hasRoot := s.rules.grants[anywhere]
-	isAnywhere := !scope.named.Has(IntegrationName)
-	if _, ok := s.rules.grants[scope]; !ok || isAnywhere && !hasRoot {
+	_, hasRoot := s.rules.grants[root]
+	inAnyIntegration := !scope.named.Has(IntegrationName)
+	if _, ok := s.rules.grants[scope]; !ok || inAnyIntegration && !hasRoot {
 		return [][]point{nil} // another way has ended it
 	}
 	ways = [][]point{s.inside[scope]}
-	if isAnywhere {
-		ways = append(ways, []point{anywhere})
+	if inAnyIntegration {
+		ways = append(ways, []point{root})
 	}
 	return append(ways, []point{scope})
 }
@@ -826,9 +826,9 @@ func (s *search) refusalIn(scope point) *NarrowError {
 	return refusal
 }
 
-// grantFrom returns what a rule with a path has to grant: for each permission what the parts
-// together grant on the first point, from the path's level down, that the permission acts on. Where
-// a more specific rule decides there, it makes no difference.
+// grantFrom returns the grant that a rule with a path must have. For each permission it is what the parts
+// together grant at the first level, from the path's own down, on which the permission acts. Where a
+// more specific rule decides at that level, this bit has no effect.
 func (n *narrowing) grantFrom(path point) (g grant) {
 	left := grantAll
 	for p := path; p.level <= KindConfiguration; p.level++ {
@@ -842,7 +842,7 @@ func (n *narrowing) grantFrom(path point) (g grant) {
 // permissions of the future: they may act on any point.
 func (n *narrowing) acting(p point) grant {
 	g := actable(p.level)
-	if p == anywhere {
+	if p == root {
 		g = actable(KindUser) // integration:* applies to the user too (SPEC 4.2)
 	}
 	return g&n.extras.full() | grantTrue
@@ -857,7 +857,7 @@ type conflict struct {
 // conflicts returns the conflicts of rules. See encode, which has a second place for some.
 func (n *narrowing) conflicts(rules *ruleTable) (list []conflict) {
 	seen := make(map[point]bool)
-	_, hasRoot := rules.grants[anywhere]
+	_, hasRoot := rules.grants[root]
 	for path := range rules.paths {
 		for level := KindIntegration; level < path.level; level++ {
 			scope := path.only(level, identifiersTo(level))
@@ -933,7 +933,7 @@ func (l *ruleTable) isRedundantAt(path, p point) bool {
 func (n *narrowing) refuse(rules *ruleTable, p point, permissions grant) *NarrowError {
 	for number, name := range n.extras.all {
 		a, asked := acts(number), p
-		ofUser := p == anywhere && a.user
+		ofUser := p == root && a.user
 		if !ofUser {
 			asked.level = max(p.level, a.level)
 		}
@@ -969,7 +969,7 @@ func errTooLarge() *NarrowError {
 // read from it. No such rules are known.
 func errNotAccepted(err error) *NarrowError {
 	return &NarrowError{
-		Problem: "the claim that would say it is refused: " + strings.TrimPrefix(err.Error(), "permissions: "),
+		Problem: "a claim was found, but Parse refuses it: " + strings.TrimPrefix(err.Error(), "permissions: "),
 		Remedy:  "ask a policy of Intersect instead of signing a claim",
 	}
 }

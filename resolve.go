@@ -181,7 +181,7 @@ func (p *Policy) allowed(action Permission, target *Target) bool {
 	}
 	q := target.ask(acts(n))
 	rule := s.decider(q)
-	if rule == noNode || s.nodes[rule].grant&(1<<(n%64)) == 0 || q.unknown != 0 && s.denier(q, rule, n) != noNode {
+	if rule == noNode || s.nodes[rule].grant&(1<<(n%64)) == 0 || q.unknown != 0 && s.overridingDenial(q, rule, n) != noNode {
 		return false
 	}
 	unchecked := target.known & textIdentifiers &^ s.nodes[rule].rank.identifiers()
@@ -305,8 +305,8 @@ func (s *ruleset) answer(action Permission, target *Target) Decision {
 	case s.nodes[rule].grant>>n&1 == 0:
 		return Decision{Reason: ReasonNotGranted, Rule: Rule{s, rule}}
 	}
-	if denier := s.denier(q, rule, n); denier != noNode {
-		return Decision{Reason: ReasonUndetermined, Unknown: s.nodes[denier].rank.identifiers() & q.unknown}
+	if denial := s.overridingDenial(q, rule, n); denial != noNode {
+		return Decision{Reason: ReasonUndetermined, Unknown: s.nodes[denial].rank.identifiers() & q.unknown}
 	}
 	return Decision{Allowed: true, Reason: ReasonGranted, Rule: Rule{s, rule}}
 }
@@ -428,15 +428,15 @@ func (s *ruleset) decider(q question) uint32 {
 	return noNode
 }
 
-// denier looks for a rule that can turn a yes into a no (SPEC 4.7). The yes is that of the rule
-// decider for the action with number n. denier returns a rule that does not grant the action and
-// that would decide if the unknown identifiers of q were those that the rule names. It returns
-// noNode if there is none. Then the answer is yes for every value of the unknown identifiers.
+// overridingDenial looks for a rule that can turn a yes into a no (SPEC 4.7). The yes is that of the
+// rule decider for the action with number n. overridingDenial returns a rule that does not grant the
+// action and that would decide if the unknown identifiers of q were those that the rule names. It
+// returns noNode if there is none. Then the answer is yes for every value of the unknown identifiers.
 //
-// It is enough to fill in the identifiers of one rule at a time. Suppose that rule R denies for
-// some values. With only the identifiers that R names filled in, R still applies, and no rule
-// applies that did not before. So R decides there too.
-func (s *ruleset) denier(q question, decider uint32, n int) uint32 {
+// It is enough to fill in the identifiers of one rule at a time. Suppose that rule R denies for some
+// combination of values. Fill in only the identifiers that R names. R still applies. Every rule that
+// applies now also applied with the full combination, so none overrides R.
+func (s *ruleset) overridingDenial(q question, decider uint32, n int) uint32 {
 	candidates := s.denying[n] & moreSpecific(s.nodes[decider].rank) &
 		applicable(q.level, q.known|q.unknown) &^ applicable(q.level, q.known)
 	if candidates == 0 {

@@ -250,8 +250,8 @@ type stage struct {
 // which no rule applies.
 //
 // It is enough to try the values that single rules name (SPEC 4.7). With the values of one rule
-// filled in, this rule decides a row unless the row matches a more specific rule that names the
-// same values or some of them.
+// filled in, this rule decides a row unless the row matches a more specific rule that names the same
+// values or no unknown identifier. A rule that names only some of these values is less specific.
 //
 // The rules that name no unknown identifier form a list, the most specific rank first. The first
 // rule that a row matches decides. The length of the formula is linear in the number of rules.

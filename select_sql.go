@@ -298,7 +298,7 @@ func (w *sqlWriter) placed(within *Target) (list []string, err error) {
 			return nil, columnError(p, "is missing, and the selection is within "+within.String()+"; name the column")
 		case column.kind == columnNone && within.known.Has(which):
 			return nil, columnError(p, "is NoColumn, but the selection is within "+within.String()+"; name the column")
-		case column.kind == columnMissing || column.kind == columnNone || which == 0:
+		case column.kind == columnMissing || column.kind == columnNone:
 		case within.known.Has(which):
 			s, _ := within.Lookup(which)
 			list = append(list, w.in(p, []string{s}))
@@ -356,7 +356,8 @@ const (
 // Tuples of several cells are grouped by their first cell. If there are few groups, each gets a
 // condition of its own. If there are many, the texts of a tuple are joined to one, with a separator
 // that no valid identifier holds, and these joined texts make one list. A joined text repeats the
-// first text for each tuple. So a group in which that is long keeps a condition of its own.
+// text of the first cell for each tuple. So a group gets a condition of its own if that would take more
+// than maxPrefix bytes.
 func (w *sqlWriter) tuples(list []tuple, positive bool) string {
 	first := 0
 	for list[0][first] == 0 {

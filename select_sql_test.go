@@ -373,6 +373,10 @@ func TestSelectionWhereNeeds(t *testing.T) {
 			},
 			"(" + inIntegration +
 				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])))`},
+		{"a credential without an external ID, where no row has one",
+			slack.Credential(permissions.ID(idA), permissions.NoExternalID()), permissions.Columns{
+				CredentialID: permissions.UUIDColumn("c"), CredentialExternalID: permissions.NoColumn(),
+			}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
 		{"a credential of which nothing is known", slack.Credential(),
 			permissions.Columns{Integration: permissions.CheckedColumn("i")}, inIntegration},
 	} {
