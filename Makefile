@@ -36,10 +36,10 @@ checks: ## golangci-lint, the exported API, the workflows, and other machines
 fuzz: ## run every fuzz target for FUZZTIME (30s); it is an error if there is none
 	scripts/fuzz.sh $(FUZZTIME)
 
-soak: ## hold the library against the reference for SOAKTIME (10m)
+soak: ## compare the library with the reference for SOAKTIME (10m)
 	scripts/soak.sh $(SOAKTIME)
 
-bench: ## measure against peers; writes bench/RESULTS.md and a chart
+bench: ## measure against other engines; writes bench/RESULTS.md and a chart
 	cd bench && go run .
 
 explorer: ## build the explorer as a folder of static files, cmd/connectperms/explorer-static

@@ -1067,7 +1067,7 @@ func absentOr(value string) reference.Identifier {
 	return reference.Identifier{State: reference.Known, Value: value}
 }
 
-// TestDifferentialIntersection holds intersections against what all parts allow, and their Visible
+// TestDifferentialIntersection compares intersections with what all parts allow, and their Visible
 // against brute force.
 func TestDifferentialIntersection(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func seedCases(f *testing.F) (cases []conformanceCase) {
 	return cases
 }
 
-// FuzzScope holds ParseScope against the reference, and a Scope against its own text.
+// FuzzScope compares ParseScope with the reference, and a Scope with its own text.
 func FuzzScope(f *testing.F) {
 	for _, c := range seedCases(f) {
 		p, err := permissions.Parse([]byte(c.Claim))
@@ -87,7 +87,7 @@ func parseScopeBoth(t *testing.T, text string) (permissions.Scope, bool) {
 	return s, true
 }
 
-// FuzzClaim holds Parse and FromValue against the reference.
+// FuzzClaim compares Parse and FromValue with the reference.
 func FuzzClaim(f *testing.F) {
 	for i, c := range seedCases(f) {
 		f.Add([]byte(c.Claim), uint8(i))
@@ -133,7 +133,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzTarget holds every answer about a target against the reference. The target is JSON (SPEC 3.6).
+// FuzzTarget compares every answer about a target with the reference. The target is JSON (SPEC 3.6).
 func FuzzTarget(f *testing.F) {
 	for i, c := range seedCases(f) {
 		if len(c.Queries) > 0 {

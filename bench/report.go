@@ -52,8 +52,8 @@ func introduction() string {
 	d.line("All contenders run in one process, in turns, each for a short slice in each round, and in a new order each round. A figure is the " +
 		"least of all rounds, in ns for each operation. A *ratio* is that of two least figures of one run. The *paired* ratio is the median of " +
 		"the ratios within each round. Where a machine changes its speed or has other work to do, both ratios hold, and other averages do " +
-		"not. Garbage is collected in whose turn it falls; the least figure leaves most of that out, which is good for those who make " +
-		"much.\n")
+		"not. Garbage collection runs during the slice in which it happens to start. The least figure excludes most of it, which favours " +
+		"contenders that allocate much.\n")
 	d.line("A question is measured in two forms. *From strings* is what a handler does: it has strings from a request, builds the question of " +
 		"the contender from them, and asks once. *Built before* is what a list or a worker does: the question is ready, and is asked again " +
 		"and again. Both are in the same run.\n")
@@ -70,7 +70,7 @@ func introduction() string {
 			d.line("  Timed up to %s rules.", number(float64(c.most)))
 		}
 		if c.beyond != "" {
-			d.line("  It does what this library does not: %s", lowerFirst(c.beyond))
+			d.line("  Beyond this library: %s", lowerFirst(c.beyond))
 		}
 		if c.without != "" {
 			d.line("  What it leaves out: %s", lowerFirst(c.without))

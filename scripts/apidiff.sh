@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: scripts/apidiff.sh [-w | COMMIT]
 #
-# Holds the exported API of the root module against api/permissions.txt, a line for each name. A change fails until -w
+# Compares the exported API of the root module with api/permissions.txt, a line for each name. A change fails until -w
 # has written it there, on purpose. With a commit, it says which changes since then are compatible and which are not.
 set -eu
 cd "$(dirname "$0")/.."
