@@ -51,9 +51,9 @@ var dialects = [...]struct {
 	DialectEnvoy:   {"Envoy", "", "", http.StatusOK}, // Envoy takes 200 alone for a yes
 }
 
-// naming has the headers by which some gateway names the method or the URI of a request, spelled as
+// requestHeaders has the headers by which some gateway names the method or the URI of a request, spelled as
 // [spelling] does. It is not modified.
-var naming = map[string]bool{
+var requestHeaders = map[string]bool{
 	"x-original-method": true, "x-original-uri": true, "x-original-url": true, "x-original-path": true,
 	"x-forwarded-method": true, "x-forwarded-uri": true, "x-forwarded-url": true, "x-forwarded-path": true,
 	"x-forwarded-request-uri": true, "x-rewrite-url": true, "x-replaced-path": true, "x-auth-request-redirect": true,
@@ -73,30 +73,31 @@ func (d Dialect) isValid() bool { return d > 0 && int(d) < len(dialects) }
 // ErrDialect matches the refusal of a request that does not speak the dialect of the handler.
 var ErrDialect = errors.New("not the dialect of the gateway")
 
-// An asked is the request that a gateway asks about.
-type asked struct {
+// A request is what a gateway asks about.
+type request struct {
 	method, path, query string
 }
 
 // read returns the request that r asks about.
-func (d Dialect) read(r *http.Request) (asked, error) {
+func (d Dialect) read(r *http.Request) (request, error) {
 	own := dialects[d]
 	for name := range r.Header {
-		if name != own.method && name != own.uri && naming[spelling(name)] {
-			return asked{}, fmt.Errorf("forwardauth: %w: there is a header %s", ErrDialect, text.Quote(name))
+		if name != own.method && name != own.uri && requestHeaders[spelling(name)] {
+			return request{}, fmt.Errorf("forwardauth: %w: there is a header %s; the gateway must remove it", ErrDialect,
+				text.Quote(name))
 		}
 	}
 	method, uri := r.Method, r.RequestURI
 	if own.method != "" {
 		methods, uris := r.Header[own.method], r.Header[own.uri]
 		if len(methods) != 1 || len(uris) != 1 {
-			return asked{}, fmt.Errorf("forwardauth: %w: %s is there %d times and %s %d times, and %v sets each once",
+			return request{}, fmt.Errorf("forwardauth: %w: %s is there %d times and %s %d times; configure %v to set each once",
 				ErrDialect, own.method, len(methods), own.uri, len(uris), d)
 		}
 		method, uri = methods[0], uris[0]
 	}
 	path, query, _ := strings.Cut(uri, "?")
-	return asked{method, path, query}, nil
+	return request{method, path, query}, nil
 }
 
 // spelling returns a header's name in the spelling in which names are compared. CGI and WSGI write -

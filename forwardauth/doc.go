@@ -48,7 +48,7 @@
 // # One path, one meaning
 //
 // Servers differ in how they read a path. A path that two of them could read in two ways is refused. A
-// segment is judged after its escapes are decoded. It is refused if it
+// segment is checked after its escapes are decoded. It is refused if it
 //
 //   - is not valid UTF-8
 //   - changes under Unicode's normalization form NFKC, or has a character that Unicode 15 does not assign

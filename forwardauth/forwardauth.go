@@ -18,9 +18,9 @@ import (
 )
 
 // SubjectHeader is the header of a yes that says for whom the request is: the subject of the token,
-// with every byte escaped but letters, digits and -._~@ (RFC 3986, section 2.1). In place of a subject
-// that is longer than [MaxSubject] so, it has sha256: and the SHA-256 of the subject in hexadecimal
-// digits. An escaped subject has no colon, so the two cannot be mistaken for each other.
+// with every byte escaped but letters, digits and -._~@ (RFC 3986, section 2.1). If the escaped subject is
+// longer than [MaxSubject], the header has sha256: and the SHA-256 of the subject in hexadecimal digits
+// instead. An escaped subject has no colon, so the two cannot be mistaken for each other.
 // A subject with U+FFFD is refused, because different malformed texts decode to it.
 const SubjectHeader = "X-Auth-Subject"
 
@@ -43,12 +43,13 @@ type options struct {
 	timeout time.Duration
 	clock   func() time.Time
 	known   []permissions.Permission
-	memory  *memory
+	lookups *lookupCache // nil without WithLookup
 	errs    []error
 }
 
-// An Option changes how a [Handler] works. Of two that set the same, the later one counts. A nil option
-// changes nothing. An option that is wrong in itself is an error of [New].
+// An Option changes how a [Handler] works. The permissions of several [WithPermissions] add up. Any other
+// option overrides an earlier one that sets the same thing. A nil option changes nothing. [New] returns an
+// error for an invalid option.
 type Option func(*options)
 
 const defaultTimeout = 2 * time.Second
@@ -64,10 +65,10 @@ func New(dialect Dialect, verifier *usertoken.Verifier, routes []Route, opts ...
 		}
 	}
 	if !dialect.isValid() {
-		h.refuse("there is no dialect with the number %d", dialect)
+		h.refuse("there is no dialect with the number %d; use DialectNginx or another constant", dialect)
 	}
 	if verifier == nil {
-		h.refuse("there is no verifier")
+		h.refuse("there is no verifier; usertoken.NewVerifier makes one")
 	}
 	if _, err := permissions.Parse([]byte("{}"), permissions.WithPermissions(h.known...)); err != nil {
 		return nil, errors.Join(append(h.errs, err)...)
@@ -77,8 +78,8 @@ func New(dialect Dialect, verifier *usertoken.Verifier, routes []Route, opts ...
 	if err = errors.Join(append(h.errs, err)...); err != nil {
 		return nil, err
 	}
-	if h.memory != nil {
-		h.memory.clock = h.clock
+	if h.lookups != nil {
+		h.lookups.clock = h.clock
 	}
 	return h, nil
 }
@@ -99,9 +100,9 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 	return func(o *options) { o.observe = observe }
 }
 
-// WithTimeout sets how long a decision may take. The default is 2 seconds. The context of the key source
-// and of the [Lookup] ends then, and a later yes is a no. Give the gateway a timeout that is a little
-// longer.
+// WithTimeout sets how long a decision may take. The default is 2 seconds. After that time the
+// contexts of the key source and of the [Lookup] end, and a request that the policy would allow is answered
+// with 503. Give the gateway a timeout that is a little longer.
 func WithTimeout(timeout time.Duration) Option {
 	return func(o *options) {
 		if o.timeout = timeout; timeout <= 0 {
@@ -110,11 +111,11 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithClock sets the clock by which a [Lookup] is remembered. The default is [time.Now].
+// WithClock sets the clock that says how long the result of a [Lookup] has been cached. The default is [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(o *options) {
 		if o.clock = now; now == nil {
-			o.refuse("WithClock: the function is nil")
+			o.refuse("WithClock: the function is nil; give one, or leave the option out")
 		}
 	}
 }
@@ -127,33 +128,33 @@ func WithPermissions(extras ...permissions.Permission) Option {
 
 // WithLookup sets a function that completes the target of a request that would be denied only because an
 // identifier is unknown, such as the external ID of a credential that is named by its ID
-// ([permissions.ReasonUndetermined]). The answer is asked about again. It must have the same level and
-// all identifiers that the request has.
+// ([permissions.ReasonUndetermined]). The policy is then asked about the target that the function returns.
+// That target must have the same level and all identifiers that the request has.
 //
-// The context has the claims of the token, see [httpauth.FromContext], and ends after the time of [WithTimeout]. What
-// the function returns is remembered for a token and a target for the time keep, up to a minute, so a
-// change of an external ID may be noticed so much later. Up to most answers are remembered. An error is
-// not remembered, and nothing passes.
+// The context has the claims of the token, see [httpauth.FromContext], and ends after the time of
+// [WithTimeout]. The result is cached for each token and target for the time keep, at most a minute. So a
+// changed external ID can go unnoticed for that long. The cache has at most maxEntries entries, and
+// maxEntries must be 2 or more. An error is not cached, and the request does not pass.
 //
 // The function must be safe for concurrent use. It is called for what a client wrote into a request, and
 // finds what the user of the token has: never look for an external ID among what others have.
-func WithLookup(lookup Lookup, keep time.Duration, most int) Option {
+func WithLookup(lookup Lookup, keep time.Duration, maxEntries int) Option {
 	return func(o *options) {
-		if lookup == nil || keep < 0 || keep > time.Minute || most < 2 {
-			o.refuse("WithLookup: it needs a function, a time from 0 to a minute, and a bound of 2 or more")
+		if lookup == nil || keep < 0 || keep > time.Minute || maxEntries < 2 {
+			o.refuse("WithLookup: it needs a function, a time from 0 to a minute, and 2 or more entries")
 		}
-		o.memory = &memory{lookup: lookup, keep: keep, most: most}
+		o.lookups = &lookupCache{lookup: lookup, keep: keep, maxEntries: maxEntries}
 	}
 }
 
-// A verdict is an answer, and what a log needs to say of it.
-type verdict struct {
+// An answer is what a gateway is told, and what the log says of it.
+type answer struct {
 	status    int
 	code      string
 	challenge string
 	err       error // nil for a yes
 
-	asked   asked
+	request request
 	route   *route
 	subject string
 }
@@ -185,79 +186,79 @@ var answers = []struct {
 }
 
 var (
-	errHandler = errors.New("a nil or zero Handler")
+	errHandler = errors.New("a nil or zero Handler; New makes one")
 	errPanic   = errors.New("panic")
 )
 
 // ServeHTTP answers a gateway. See the package documentation for the answers.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := h.decide(r)
-	if v.err != nil {
-		h.logRefusal(r.Context(), v)
+	a := h.decide(r)
+	if a.err != nil {
+		h.logRefusal(r.Context(), a)
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	switch {
-	case v.err == nil:
-		value := subjectValue(v.subject)
+	case a.err == nil:
+		value := subjectValue(a.subject)
 		header.Set(SubjectHeader, value)
 		if strings.Contains(value, ":") && h.log != nil {
 			h.log.LogAttrs(r.Context(), slog.LevelWarn, "forwardauth: subject sent as a digest",
 				slog.String("code", "long_subject"),
-				slog.String("subject", text.Quote(v.subject)), slog.Int("bytes", len(v.subject)),
+				slog.String("subject", text.Quote(a.subject)), slog.Int("bytes", len(a.subject)),
 				slog.String("value", value))
 		}
-	case v.status == http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", v.challenge)
-	case v.status == http.StatusServiceUnavailable:
+	case a.status == http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", a.challenge)
+	case a.status == http.StatusServiceUnavailable:
 		header.Set("Retry-After", "1")
 	}
-	w.WriteHeader(v.status)
+	w.WriteHeader(a.status)
 }
 
-func (h *Handler) logRefusal(ctx context.Context, v verdict) {
+func (h *Handler) logRefusal(ctx context.Context, a answer) {
 	if h == nil || h.log == nil {
 		return
 	}
 	level := slog.LevelWarn
-	if v.status >= http.StatusInternalServerError {
+	if a.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{slog.String("code", v.code), slog.Int("status", v.status),
-		slog.String("method", text.Plain(v.asked.method)), slog.String("path", text.Plain(v.asked.path))}
-	if v.subject != "" {
-		attrs = append(attrs, slog.String("subject", text.Plain(v.subject)))
+	attrs := []slog.Attr{slog.String("code", a.code), slog.Int("status", a.status),
+		slog.String("method", text.Plain(a.request.method)), slog.String("path", text.Plain(a.request.path))}
+	if a.subject != "" {
+		attrs = append(attrs, slog.String("subject", text.Plain(a.subject)))
 	}
-	if v.route != nil {
-		attrs = append(attrs, slog.String("route", v.route.Pattern))
+	if a.route != nil {
+		attrs = append(attrs, slog.String("route", a.route.Pattern))
 	}
-	h.log.LogAttrs(ctx, level, "forwardauth: refused", append(attrs, slog.String("err", v.err.Error()))...)
+	h.log.LogAttrs(ctx, level, "forwardauth: refused", append(attrs, slog.String("err", a.err.Error()))...)
 }
 
 // decide returns the answer to a request of the gateway.
-func (h *Handler) decide(r *http.Request) verdict {
-	var v verdict
-	v.err = h.askSafely(r, &v)
-	if v.err == nil {
-		v.status = dialects[h.dialect].yes
-		return v
+func (h *Handler) decide(r *http.Request) answer {
+	var a answer
+	a.err = h.askSafely(r, &a)
+	if a.err == nil {
+		a.status = dialects[h.dialect].yes
+		return a
 	}
-	v.status, v.code = http.StatusInternalServerError, "internal"
-	for _, a := range answers {
-		if errors.Is(v.err, a.err) {
-			v.status, v.code, v.challenge = a.status, a.code, a.challenge
+	a.status, a.code = http.StatusInternalServerError, "internal"
+	for _, known := range answers {
+		if errors.Is(a.err, known.err) {
+			a.status, a.code, a.challenge = known.status, known.code, known.challenge
 			break
 		}
 	}
 	var denied *permissions.DeniedError
-	if errors.As(v.err, &denied) {
-		v.code = denied.Decision.Reason.String()
+	if errors.As(a.err, &denied) {
+		a.code = denied.Decision.Reason.String()
 	}
-	return v
+	return a
 }
 
 // askSafely is ask with a bound for its time, and an error in place of a panic.
-func (h *Handler) askSafely(r *http.Request, v *verdict) (err error) {
+func (h *Handler) askSafely(r *http.Request, a *answer) (err error) {
 	if h == nil || h.verifier == nil || !h.dialect.isValid() {
 		return fmt.Errorf("forwardauth: %w", errHandler)
 	}
@@ -269,11 +270,11 @@ func (h *Handler) askSafely(r *http.Request, v *verdict) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
 	defer cancel()
-	if err = h.ask(ctx, r, v); err != nil {
+	if err = h.ask(ctx, r, a); err != nil {
 		return err
 	}
 	if err = ended(ctx); err != nil {
-		return fmt.Errorf("forwardauth: the decision took too long: %w", err)
+		return fmt.Errorf("forwardauth: the decision took longer than WithTimeout or the gateway allows: %w", err)
 	}
 	return nil
 }
@@ -286,16 +287,16 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// ask returns nil if the request may pass. It fills in v for the log.
-func (h *Handler) ask(ctx context.Context, r *http.Request, v *verdict) (err error) {
-	if v.asked, err = h.dialect.read(r); err != nil {
+// ask returns nil if the request may pass. It fills in a for the log.
+func (h *Handler) ask(ctx context.Context, r *http.Request, a *answer) (err error) {
+	if a.request, err = h.dialect.read(r); err != nil {
 		return err
 	}
 	var segments []string
-	if v.route, segments, err = h.routes.route(v.asked); err != nil {
+	if a.route, segments, err = h.routes.route(a.request); err != nil {
 		return err
 	}
-	if err := judgeQuery(v.asked.query); err != nil {
+	if err := checkQuery(a.request.query); err != nil {
 		return err
 	}
 	token, err := httpauth.BearerToken(r.Header["Authorization"]...)
@@ -306,11 +307,12 @@ func (h *Handler) ask(ctx context.Context, r *http.Request, v *verdict) (err err
 	if err != nil {
 		return err
 	}
-	v.subject = claims.Subject
-	if strings.ContainsRune(v.subject, utf8.RuneError) { // different malformed texts decode to it
-		return fmt.Errorf("forwardauth: %w: the subject of the token holds U+FFFD or is malformed", ErrRequest)
+	a.subject = claims.Subject
+	if strings.ContainsRune(a.subject, utf8.RuneError) { // different malformed texts decode to it
+		return fmt.Errorf("forwardauth: %w: the subject of the token holds U+FFFD or is malformed; the issuer "+
+			"must write valid Unicode", ErrRequest)
 	}
-	target, err := v.route.target(segments, r.Header)
+	target, err := a.route.target(segments, r.Header)
 	if err != nil {
 		return err
 	}
@@ -319,17 +321,17 @@ func (h *Handler) ask(ctx context.Context, r *http.Request, v *verdict) (err err
 	if h.observe != nil {
 		policy = policy.Observe(func(o permissions.Observation) { h.observe(ctx, o) })
 	}
-	err = policy.Check(v.route.Permission, target)
+	err = policy.Check(a.route.Permission, target)
 	var denied *permissions.DeniedError
-	if h.memory == nil || !errors.As(err, &denied) || denied.Decision.Reason != permissions.ReasonUndetermined ||
-		!isWorthLooking(target) {
+	if h.lookups == nil || !errors.As(err, &denied) || denied.Decision.Reason != permissions.ReasonUndetermined ||
+		!canComplete(target) {
 		return err
 	}
-	complete, err := h.memory.complete(ctx, token, target)
+	complete, err := h.lookups.complete(ctx, token, target)
 	if err != nil {
 		return err
 	}
-	return policy.Check(v.route.Permission, complete)
+	return policy.Check(a.route.Permission, complete)
 }
 
 // subjectValue returns the value of [SubjectHeader].

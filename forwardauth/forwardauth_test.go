@@ -311,13 +311,15 @@ func TestNewRefuses(t *testing.T) {
 		opts     []forwardauth.Option
 		problem  string
 	}{
-		{"no dialect", 0, verifier, nil, "no dialect with the number 0"},
+		{"no dialect", 0, verifier, nil,
+			"forwardauth: there is no dialect with the number 0; use DialectNginx or another constant"},
 		{"unknown dialect", 6, verifier, nil, "no dialect with the number 6"},
-		{"no verifier", forwardauth.DialectNginx, nil, nil, "no verifier"},
+		{"no verifier", forwardauth.DialectNginx, nil, nil,
+			"forwardauth: there is no verifier; usertoken.NewVerifier makes one"},
 		{"timeout of 0", forwardauth.DialectNginx, verifier, []forwardauth.Option{forwardauth.WithTimeout(0)},
-			"WithTimeout"},
+			"forwardauth: WithTimeout: the timeout is not above 0"},
 		{"nil clock", forwardauth.DialectNginx, verifier, []forwardauth.Option{forwardauth.WithClock(nil)},
-			"WithClock"},
+			"forwardauth: WithClock: the function is nil; give one, or leave the option out"},
 		{"nil look-up", forwardauth.DialectNginx, verifier, []forwardauth.Option{forwardauth.WithLookup(nil, 0, 2)},
 			"WithLookup"},
 		{"negative time", forwardauth.DialectNginx, verifier,
@@ -325,7 +327,7 @@ func TestNewRefuses(t *testing.T) {
 		{"long time", forwardauth.DialectNginx, verifier, []forwardauth.Option{forwardauth.WithLookup(lookup,
 			time.Minute+1, 2)}, "WithLookup"},
 		{"no bound", forwardauth.DialectNginx, verifier, []forwardauth.Option{forwardauth.WithLookup(lookup, 1, 1)},
-			"WithLookup"},
+			"forwardauth: WithLookup: it needs a function, a time from 0 to a minute, and 2 or more entries"},
 		{"bad extra permission", forwardauth.DialectNginx, verifier,
 			[]forwardauth.Option{forwardauth.WithPermissions("")}, "permission"},
 	} {
@@ -351,6 +353,69 @@ func TestExtraPermission(t *testing.T) {
 	policy := permissions.MustParse(`{"integration:*": ["reports"]}`, permissions.WithPermissions("reports"))
 	header := http.Header{"Authorization": {"Bearer " + kit.Token(t, "ann", policy)}}
 	require.Equal(t, 204, ask(h, describe(forwardauth.DialectNginx, "POST", "/reports", header)).Code)
+
+	// The permissions of several options add up.
+	h, err = forwardauth.New(forwardauth.DialectNginx, kit.Verifier(), extra, forwardauth.WithPermissions("reports"),
+		forwardauth.WithPermissions("exports"))
+	require.NoError(t, err)
+	require.Equal(t, 204, ask(h, describe(forwardauth.DialectNginx, "POST", "/reports", header)).Code)
+}
+
+// Of two options that set the same thing, the later one overrides.
+func TestLaterOptionOverrides(t *testing.T) {
+	var asked []string
+	observer := func(name string) forwardauth.Option {
+		return forwardauth.WithObserver(func(context.Context, permissions.Observation) { asked = append(asked, name) })
+	}
+	f := newFixture(t, forwardauth.DialectNginx, observer("first"), observer("second"))
+	require.Equal(t, 204, ask(f, describe(forwardauth.DialectNginx, "POST", "/events", with(t, anything))).Code)
+	require.Equal(t, []string{"second"}, asked)
+
+	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), routes, forwardauth.WithTimeout(0),
+		forwardauth.WithTimeout(time.Second))
+	require.EqualError(t, err, "forwardauth: WithTimeout: the timeout is not above 0", "an invalid option is an error")
+	require.Nil(t, h)
+}
+
+// The error of a refusal is for the log. It says what the operator can change.
+func TestErrorsHaveRemedies(t *testing.T) {
+	nginx := func(method, uri string, pairs ...string) question {
+		return describe(forwardauth.DialectNginx, method, uri, with(t, anything, pairs...))
+	}
+	twice := nginx("POST", "/events")
+	twice.header["X-Original-Uri"] = []string{"/events", "/events"}
+	badSubject := http.Header{"Authorization": {"Bearer " + permissionstest.Shared().Token(t, "ro\ufffdot", anything)}}
+	for name, c := range map[string]struct {
+		question question
+		want     string
+	}{
+		"no route": {nginx("PUT", "/events"), `forwardauth: no route for "PUT" "/events"; add a Route`},
+		"a long path": {nginx("PUT", "/"+strings.Repeat("x", 200)+"?userToken=secret"),
+			`forwardauth: no route for "PUT" "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"...(201 bytes, sha256 `},
+		"a header of another gateway": {nginx("POST", "/events", "X-Forwarded-Uri", "/"),
+			`there is a header "X-Forwarded-Uri"; the gateway must remove it`},
+		"the URI twice": {twice,
+			"X-Original-Method is there 1 times and X-Original-Uri 2 times; configure nginx to set each once"},
+		"a method override": {nginx("POST", "/events?_method=DELETE"),
+			`forwardauth: the query overrides the method with "_method"; send the method itself`},
+		"no Authorization header": {describe(forwardauth.DialectNginx, "POST", "/events", nil), "no bearer token"},
+		"a malformed Authorization header": {
+			describe(forwardauth.DialectNginx, "POST", "/events", http.Header{"Authorization": {"Bearer a b"}}),
+			"malformed Authorization header: there must be one, with exactly one token after Bearer"},
+		"a subject with U+FFFD": {describe(forwardauth.DialectNginx, "POST", "/events", badSubject),
+			"the subject of the token holds U+FFFD or is malformed; the issuer must write valid Unicode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, forwardauth.DialectNginx)
+			w := ask(f, c.question)
+			require.Contains(t, []int{401, 403}, w.Code)
+			require.Empty(t, w.Body.String())
+			require.NotContains(t, f.log.String(), "secret")
+			lines := f.lines(t)
+			require.Len(t, lines, 1)
+			require.Contains(t, lines[0]["err"], c.want)
+		})
+	}
 }
 
 // The handler answers in the same way over a connection, whatever the gateway sends beside the headers.

@@ -27,8 +27,8 @@ var lookAlikes = map[rune]rune{
 	'\ua60e': '.', // Vai full stop: UTS #39
 }
 
-// plain returns the delimiter that a careless reader takes a character for, or else the character.
-func plain(r rune) rune {
+// asDelimiter returns the delimiter that a careless reader takes a character for, or else the character.
+func asDelimiter(r rune) rune {
 	if c, ok := lookAlikes[r]; ok {
 		return c
 	}

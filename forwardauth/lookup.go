@@ -22,8 +22,8 @@ var ErrNotFound = errors.New("not found")
 // ErrLookup matches a failure of a [Lookup].
 var ErrLookup = errors.New("look-up failed")
 
-// isWorthLooking reports whether a target names an object whose other identifiers a look-up can find.
-func isWorthLooking(t permissions.Target) bool {
+// canComplete reports whether a target names an object whose other identifiers a look-up can find.
+func canComplete(t permissions.Target) bool {
 	unknown := t.Unknown()
 	names := func(id, externalID permissions.Identifiers) bool { return !unknown.Has(id) || !unknown.Has(externalID) }
 	switch t.Level() {
@@ -54,67 +54,69 @@ func completes(found, asked permissions.Target) bool {
 	return true
 }
 
-// A memory remembers what a Lookup returned, for a token and a target: a Lookup may depend on
-// everything in the token. Any number of goroutines can share one.
-type memory struct {
-	lookup Lookup
-	clock  func() time.Time
-	keep   time.Duration
-	most   int
+// A lookupCache has what a Lookup returned for a token and a target: a Lookup may depend on everything in
+// the token. Any number of goroutines can share one.
+type lookupCache struct {
+	lookup     Lookup
+	clock      func() time.Time
+	keep       time.Duration
+	maxEntries int
 
 	mu         sync.Mutex
-	young, old map[memoryKey]remembered // old is dropped when young is full
+	young, old map[cacheKey]cacheEntry // old is dropped when young is full
 }
 
-type memoryKey struct {
+type cacheKey struct {
 	token [sha256.Size]byte
 	asked permissions.Target
 }
 
-type remembered struct {
+type cacheEntry struct {
 	found permissions.Target
 	at    time.Time
 }
 
 // complete returns the complete target for a target that a request with a token names. An error matches
-// [ErrNotFound] or [ErrLookup], and is not remembered.
-func (m *memory) complete(ctx context.Context, token string, asked permissions.Target) (permissions.Target, error) {
-	key := memoryKey{sha256.Sum256([]byte(token)), asked}
-	if found, ok := m.recall(key); ok {
+// [ErrNotFound] or [ErrLookup], and is not cached.
+func (c *lookupCache) complete(ctx context.Context, token string,
+	asked permissions.Target) (permissions.Target, error) {
+	key := cacheKey{sha256.Sum256([]byte(token)), asked}
+	if found, ok := c.get(key); ok {
 		return found, nil
 	}
-	began := m.clock()
-	found, err := m.lookup(ctx, asked)
+	began := c.clock()
+	found, err := c.lookup(ctx, asked)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return permissions.Target{}, fmt.Errorf("forwardauth: %w", err)
 	case err != nil:
 		return permissions.Target{}, fmt.Errorf("forwardauth: %w: %w", ErrLookup, err)
 	case !completes(found, asked):
-		return permissions.Target{}, fmt.Errorf("forwardauth: %w: it returned another object", ErrLookup)
+		return permissions.Target{}, fmt.Errorf("forwardauth: %w: it returned another object than that of the request",
+			ErrLookup)
 	}
-	m.remember(key, remembered{found, began})
+	c.put(key, cacheEntry{found, began})
 	return found, nil
 }
 
-func (m *memory) recall(key memoryKey) (permissions.Target, bool) {
-	now := m.clock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, generation := range []map[memoryKey]remembered{m.young, m.old} {
+func (c *lookupCache) get(key cacheKey) (permissions.Target, bool) {
+	now := c.clock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, generation := range []map[cacheKey]cacheEntry{c.young, c.old} {
 		// A clock that was set back must not make anything last longer.
-		if r, ok := generation[key]; ok && !now.Before(r.at) && now.Sub(r.at) < m.keep {
-			return r.found, true
+		if e, ok := generation[key]; ok && !now.Before(e.at) && now.Sub(e.at) < c.keep {
+			return e.found, true
 		}
 	}
 	return permissions.Target{}, false
 }
 
-func (m *memory) remember(key memoryKey, r remembered) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.young == nil || len(m.young) >= m.most/2 {
-		m.old, m.young = m.young, map[memoryKey]remembered{}
+func (c *lookupCache) put(key cacheKey, e cacheEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.young == nil || len(c.young) >= c.maxEntries/2 {
+		c.old, c.young = c.young, map[cacheKey]cacheEntry{}
 	}
-	m.young[key] = r
+	c.young[key] = e
 }

@@ -191,8 +191,8 @@ func TestLookupIsRemembered(t *testing.T) {
 	asks(q, 403, 6)
 }
 
-// No more is remembered than the bound says, and a time of 0 remembers nothing.
-func TestLookupMemoryIsBounded(t *testing.T) {
+// The cache has no more entries than the bound says, and with a time of 0 none.
+func TestLookupCacheIsBounded(t *testing.T) {
 	calls := map[string]int{}
 	lookup := func(_ context.Context, target permissions.Target) (permissions.Target, error) {
 		id, _ := target.Lookup(permissions.CredentialID)
@@ -232,7 +232,7 @@ func TestLookupMemoryIsBounded(t *testing.T) {
 	require.Equal(t, before+2, calls[id(0)])
 }
 
-// Any number of goroutines can share a Handler and its memory.
+// Any number of goroutines can share a Handler and its cache.
 func TestConcurrentQuestions(t *testing.T) {
 	lookup := func(_ context.Context, target permissions.Target) (permissions.Target, error) {
 		id, _ := target.Lookup(permissions.CredentialID)

@@ -70,34 +70,35 @@ func splitPath(path string) ([]string, error) {
 	return strings.Split(path[1:], "/"), nil
 }
 
-// judgeSegments returns an error if segments could mean two things, which is what servers differ in:
+// checkSegments returns an error if segments could mean two things, which is what servers differ in:
 // dot segments, empty segments, escapes (before or after the path is split, once or twice), overlong
 // UTF-8, normalization, white space at the end, backslashes, parameters after a semicolon. The last
 // segment of a path may be empty.
-func judgeSegments(segments []string, allowed Tail) error {
+func checkSegments(segments []string, allowed Tail) error {
 	for i, s := range segments {
 		if s == "" && i < len(segments)-1 && !allowed.has(TailEmptySegments) {
 			return &PathError{Problem: "is empty"}
 		}
-		if err := judgeSegment(s, allowed); err != nil {
-			return err
+		if problem := segmentProblem(s, allowed); problem != "" {
+			return &PathError{Segment: s, Problem: problem}
 		}
 	}
 	return nil
 }
 
-func judgeSegment(raw string, allowed Tail) error {
+// segmentProblem says what is wrong with a segment. It is empty if nothing is.
+func segmentProblem(raw string, allowed Tail) string {
 	problem := spellingProblem(raw, allowed)
 	for decoded, n := raw, 0; problem == ""; n++ {
 		before := decoded
 		if decoded = unescape(before); decoded == before && n > 0 {
-			return nil
+			return ""
 		}
 		if problem = textProblem(decoded, allowed); problem == "" && n >= maxDecodings {
 			problem = "is escaped too often"
 		}
 	}
-	return &PathError{Segment: raw, Problem: problem}
+	return problem
 }
 
 // spellingProblem says what is wrong with how a segment is written, before it is decoded.
@@ -145,7 +146,7 @@ func textProblem(s string, allowed Tail) string {
 		case r < utf8.RuneSelf:
 		case unicode.Is(nfkcDelimiter, r):
 			return "has a character that is a delimiter after NFKC"
-		case plain(r) == '/', plain(r) == '\\':
+		case asDelimiter(r) == '/', asDelimiter(r) == '\\':
 			need, problem = TailUnicode, "has a character that some readers take for a slash or a backslash"
 		case isInvisible(r):
 			need, problem = TailUnicode, "has an invisible character"
@@ -165,8 +166,8 @@ func textProblem(s string, allowed Tail) string {
 // dotProblem says what is wrong with the dots and the white space of a decoded segment. A plus sign
 // is a space to some readers, an invisible character nothing, and a look-alike what it looks like.
 func dotProblem(s string, allowed Tail) string {
-	isBlank := func(r rune) bool { return plain(r) == '.' || r == '+' || unicode.IsSpace(r) }
-	isDelimiter := func(r rune) bool { return strings.ContainsRune(`/\;?#%`, plain(r)) }
+	isBlank := func(r rune) bool { return asDelimiter(r) == '.' || r == '+' || unicode.IsSpace(r) }
+	isDelimiter := func(r rune) bool { return strings.ContainsRune(`/\;?#%`, asDelimiter(r)) }
 	visible := strings.Map(func(r rune) rune {
 		if isInvisible(r) {
 			return -1

@@ -14,14 +14,14 @@ import (
 // ErrOverride matches the refusal of a query that could change the method in the service.
 var ErrOverride = errors.New("the query overrides the method")
 
-// judgeQuery returns an error if a parameter of a query could override the method, such as _method does
+// checkQuery returns an error if a parameter of a query could override the method, such as _method does
 // for many frameworks. The parameter method is one like any other.
-func judgeQuery(query string) error {
+func checkQuery(query string) error {
 	for range maxDecodings + 1 {
 		for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return strings.ContainsRune("&;?#", r) }) {
 			name, _, _ := strings.Cut(pair, "=")
 			if isOverride(name) {
-				return fmt.Errorf("forwardauth: %w with %s", ErrOverride, text.Quote(name))
+				return fmt.Errorf("forwardauth: %w with %s; send the method itself", ErrOverride, text.Quote(name))
 			}
 		}
 		decoded := unescapeUnicode(unescape(query))
@@ -53,7 +53,7 @@ func unescapeUnicode(s string) string {
 var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride", "httpmethodoverride",
 	"xhttpmethodoverride", "xmethodoverride"}
 
-// isOverride judges a name by its ASCII letters, because readers differ in what else they ignore or take
+// isOverride looks at the ASCII letters of a name only, because readers differ in what else they ignore or take
 // for an underscore: spaces, dots, brackets, NUL. A reader may also turn a character that is not ASCII into
 // a letter (NFKC, best fit, overlong UTF-8) or into none, so such a character matches any letter, and none.
 func isOverride(name string) bool {

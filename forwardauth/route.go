@@ -29,9 +29,10 @@ type Route struct {
 	// target is the user. Otherwise there must be an Integration.
 	Integration, Credential, Configuration Source
 
-	// Tail is what the tail may hold although a path may not. Where a tail may hold anything so, no
-	// other route may match part of what the route matches: a reader of the path could take one for
-	// the other.
+	// Tail is what the tail may hold beyond what a path may hold. If it is not zero, a server that decodes
+	// the tail otherwise could read the path as one of another route: one that continues where the tail
+	// begins, or that ends there. If that route asks another question, a request that could be read so is
+	// refused. [New] refuses the two routes if every request of this route could be read so.
 	Tail Tail
 }
 
@@ -125,14 +126,18 @@ func parseRoute(given Route) (*route, error) {
 	}
 	segments, err := splitPath(path)
 	if err != nil {
-		return nil, r.refuse("has a path that does not begin with a slash", "")
+		return nil, r.refuse("has a path that does not begin with a slash", "write it as in POST /events")
 	}
 	for i, s := range segments {
 		inner, isVariable := strings.CutPrefix(s, "{")
 		if !isVariable {
-			if judgeSegment(s, 0) != nil || s == "" && i < len(segments)-1 {
-				return nil, r.refuse("is unreachable: a path with the segment "+text.Quote(s)+" is always refused",
-					"")
+			problem := segmentProblem(s, 0)
+			if s == "" && i < len(segments)-1 {
+				problem = "is empty"
+			}
+			if problem != "" {
+				return nil, r.refuse("is unreachable: a path with the segment "+text.Quote(s)+
+					" is always refused, because the segment "+problem, "")
 			}
 			r.add(unescape(s), "")
 			continue
@@ -144,11 +149,11 @@ func parseRoute(given Route) (*route, error) {
 			return nil, r.refuse("has a bad variable "+text.Quote(s),
 				"a variable is a whole segment, such as {integration}")
 		case isTail && i < len(segments)-1:
-			return nil, r.refuse("has a tail before its end", "")
+			return nil, r.refuse("has a tail before its end", "move the tail to the end")
 		case isTail:
 			r.hasTail = true
 		case name != "_" && slices.Contains(r.names, name):
-			return nil, r.refuse("has the variable "+text.Quote(name)+" twice", "")
+			return nil, r.refuse("has the variable "+text.Quote(name)+" twice", "rename one of them")
 		default:
 			r.add(variable, name)
 		}
@@ -157,7 +162,7 @@ func parseRoute(given Route) (*route, error) {
 		return nil, r.refuse("has no tail that Tail could be about", "end the pattern with {rest...}")
 	}
 	if r.Tail&^TailOpaque != 0 {
-		return nil, r.refuse("has a Tail with unknown bits", "")
+		return nil, r.refuse("has a Tail with unknown bits", "use the constants of the type Tail")
 	}
 	return r, r.checkSources()
 }
@@ -187,7 +192,7 @@ func (r *route) checkSources() error {
 					"a tail is data, and names nothing")
 			}
 			if used[s.name] {
-				return r.refuse("uses the variable "+text.Quote(s.name)+" twice", "")
+				return r.refuse("uses the variable "+text.Quote(s.name)+" twice", "use it for one of the sources")
 			}
 			used[s.name] = true
 		case sourceHeader:
@@ -196,13 +201,14 @@ func (r *route) checkSources() error {
 				strings.Trim(spelled, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 				return r.refuse("takes "+s.what+" from a header with the bad name "+text.Quote(s.name),
 					"use letters, digits and -")
-			case spelled == "authorization" || naming[spelled]:
-				return r.refuse("takes "+s.what+" from a header that means something else: "+text.Quote(s.name), "")
+			case spelled == "authorization" || requestHeaders[spelled]:
+				return r.refuse("takes "+s.what+" from a header that means something else: "+text.Quote(s.name),
+					"use another header")
 			}
 		}
 	}
 	if r.Integration.kind == 0 && (r.Credential.kind != 0 || r.Configuration.kind != 0) {
-		return r.refuse("has no Integration for its Credential or Configuration", "")
+		return r.refuse("has no Integration for its Credential or Configuration", "give it an Integration")
 	}
 	for _, name := range r.names {
 		if !used[name] {
@@ -234,8 +240,11 @@ func (r *route) checkQuestion(known *permissions.Policy) error {
 	// The policy allows every valid question.
 	var invalid *permissions.QuestionError
 	if errors.As(known.Check(r.Permission, t), &invalid) {
-		problem := "asks what no policy allows: " + invalid.Field + " " + text.Quote(invalid.Value) + " " + invalid.Problem
-		return r.refuse(problem, invalid.Remedy)
+		what := invalid.Field
+		if invalid.Value != "" {
+			what += " " + text.Quote(invalid.Value)
+		}
+		return r.refuse("asks what no policy allows: "+what+" "+invalid.Problem, invalid.Remedy)
 	}
 	return nil
 }
@@ -271,7 +280,7 @@ func (r *route) target(segments []string, header http.Header) (permissions.Targe
 	}
 	name, ok, err := r.value(r.Integration, segments, header)
 	if err == nil && !ok {
-		err = fmt.Errorf("forwardauth: %w: header %s with the integration is missing", ErrRequest,
+		err = fmt.Errorf("forwardauth: %w: header %s with the integration is missing; send it", ErrRequest,
 			text.Quote(r.Integration.name))
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ type table []*route
 // newTable checks routes.
 func newTable(list []Route, known *permissions.Policy) (table, error) {
 	if len(list) == 0 {
-		return nil, fmt.Errorf("forwardauth: %w: there are no routes, and nothing would pass", ErrRoute)
+		return nil, fmt.Errorf("forwardauth: %w: there are no routes, and nothing would pass; add a Route", ErrRoute)
 	}
 	var t table
 	var errs []error
@@ -73,34 +73,35 @@ var ErrNoRoute = errors.New("no route")
 
 // route returns the route of a request and the segments of its path. An error matches [ErrNoRoute] or
 // [ErrPath].
-func (t table) route(a asked) (*route, []string, error) {
-	segments, err := splitPath(a.path)
+func (t table) route(asked request) (*route, []string, error) {
+	segments, err := splitPath(asked.path)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := t.find(a.method, segments)
+	r := t.find(asked.method, segments)
 	if r == nil {
-		return nil, nil, fmt.Errorf("forwardauth: %w for %s", ErrNoRoute, text.Quote(a.method))
+		return nil, nil, fmt.Errorf("forwardauth: %w for %s %s; add a Route", ErrNoRoute, text.Quote(asked.method),
+			text.Quote(asked.path))
 	}
 	// Some servers ignore a slash at the end. It must not lead to another route. Of the path "/" no segment
 	// is left, and no route matches that.
 	if last := len(segments) - 1; segments[last] == "" {
-		if without := t.find(a.method, segments[:last]); without != nil && !without.asksLike(r) {
+		if without := t.find(asked.method, segments[:last]); without != nil && !without.asksLike(r) {
 			return nil, nil, &PathError{Problem: "at the end is empty, and without it another route matches"}
 		}
 	}
 	head := len(r.segments)
 	for _, other := range t {
-		if r.reaches(other) && other.matchesMethod(a.method) && matchesSegments(other.segments[:head], segments) &&
+		if r.tailMayMatch(other) && other.matchesMethod(asked.method) && matchesSegments(other.segments[:head], segments) &&
 			!other.asksLike(r) {
 			return nil, nil, &PathError{Segment: segments[head],
 				Problem: "may be read as a path of " + text.Quote(other.Pattern)}
 		}
 	}
-	if err := judgeSegments(segments[:head], 0); err != nil {
+	if err := checkSegments(segments[:head], 0); err != nil {
 		return nil, nil, err
 	}
-	if err := judgeSegments(segments[head:], r.Tail); err != nil {
+	if err := checkSegments(segments[head:], r.Tail); err != nil {
 		return nil, nil, err
 	}
 	return r, segments, nil
@@ -194,10 +195,10 @@ func (r *route) conflict(o *route) error {
 		return beside("overlaps, and is neither more nor less specific than,",
 			"add a route for what both match, or change one of them")
 	case r.asksLike(o):
-	case r.tailHides(o) || o.tailHides(r):
+	case r.tailOverlaps(o) || o.tailOverlaps(r):
 		return beside("and its neighbor differ only in what Tail lets a reader take for the other:",
 			"leave Tail zero, or make the paths differ before the tail")
-	case r.isSlashTwin(o) || o.isSlashTwin(r):
+	case r.differsBySlash(o) || o.differsBySlash(r):
 		return beside("differs in nothing but a slash at its end from", "remove one of them")
 	}
 	return nil
@@ -215,24 +216,24 @@ func (r *route) asksLike(o *route) bool {
 	return r.Permission == o.Permission
 }
 
-// reaches reports whether a reader of r's tail could take a path for one that o matches, provided that
+// tailMayMatch reports whether a reader of r's tail could take a path for one that o matches, provided that
 // o matches what is before the tail.
-func (r *route) reaches(o *route) bool {
+func (r *route) tailMayMatch(o *route) bool {
 	return r.Tail != 0 && (len(o.segments) > len(r.segments) || len(o.segments) == len(r.segments) && !o.hasTail)
 }
 
-// tailHides reports whether every path that r matches could be taken for one that o matches.
-func (r *route) tailHides(o *route) bool {
-	if !r.reaches(o) {
+// tailOverlaps reports whether every path that r matches could be taken for one that o matches.
+func (r *route) tailOverlaps(o *route) bool {
+	if !r.tailMayMatch(o) {
 		return false
 	}
 	rel := relateMethods(o.method, r.method).and(relatePaths(o.segments[:len(r.segments)], r.segments))
 	return rel == equal || rel == more
 }
 
-// isSlashTwin reports whether r matches a path of o with a slash at its end, where o has no tail. Then r has
+// differsBySlash reports whether r matches a path of o with a slash at its end, where o has no tail. Then r has
 // none either, because an empty segment is always the last one of a pattern.
-func (r *route) isSlashTwin(o *route) bool {
+func (r *route) differsBySlash(o *route) bool {
 	n := len(o.segments)
 	return !o.hasTail && relateMethods(r.method, o.method) != disjoint &&
 		len(r.segments) == n+1 && r.segments[n] == "" && relatePaths(r.segments[:n], o.segments) != disjoint

@@ -12,14 +12,18 @@
 // A service makes one [Middleware]:
 //
 //	auth := httpauth.New(verifier, httpauth.WithLogger(slog.Default()))
-//	mux.Handle("POST /integrations/{integration}/proxy", auth.Require(permissions.ProxyAPI, httpauth.Sources{
-//		Integration: httpauth.Path("integration"),
-//		Credential:  httpauth.Header(httpauth.CredentialHeader),
-//	}.Target)(handler))
+//	mux.Handle("DELETE /credentials/{id}", httpauth.Guard(auth, permissions.CredentialWrite, load, disconnect))
+//	mux.Handle("POST /integrations/{integration}/credentials", auth.Require(permissions.CredentialWrite,
+//		httpauth.Sources{Integration: httpauth.Path("integration")}.Target)(connect))
+//
+// The function load finds the row of the credential, and gives its target both identifiers:
+//
+//	return permissions.Integration(row.Integration).Credential(permissions.ID(row.ID),
+//		permissions.ExternalIDPtr(row.ExternalID)), row, nil
 //
 // # Answers
 //
-// The token is judged first, then the target, then the question.
+// The token is checked first, then the target, then the question.
 //
 //	what happened                                             answer
 //	there is no Authorization header, it is empty, or it      401

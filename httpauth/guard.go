@@ -61,7 +61,7 @@ func Guard[T any](
 			m.answer(w, r, err)
 			return
 		}
-		if m.mustAsk(r) && m.stops(w, r, guard(r, action, target)) {
+		if m.mustAsk(r) && m.answerError(w, r, guard(r, action, target)) {
 			return
 		}
 		next(w, r, object)

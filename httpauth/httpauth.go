@@ -42,7 +42,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := m.authenticate(r)
-		if m.stops(w, r, err) {
+		if m.answerError(w, r, err) {
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -64,7 +64,7 @@ type TargetFunc func(*http.Request) (permissions.Target, error)
 func (m *Middleware) Require(action permissions.Permission, target TargetFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if m.mustAsk(r) && m.stops(w, r, m.require(r, action, target)) {
+			if m.mustAsk(r) && m.answerError(w, r, m.require(r, action, target)) {
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -100,7 +100,7 @@ func observeInvalid(r *http.Request, action permissions.Permission, target permi
 func misused(where, what string) error {
 	return &Error{
 		Status: http.StatusForbidden, Code: CodeInsufficientScope,
-		Err: errors.New(where + ": the function " + what + " is nil, so nobody may pass"),
+		Err: errors.New(where + ": the function " + what + " is nil, so nobody may pass; give one"),
 	}
 }
 
@@ -112,9 +112,9 @@ func (m *Middleware) mustAsk(r *http.Request) bool {
 	return ok || !m.reportOnly
 }
 
-// stops answers a request with an error, and reports whether it did. Nil is not an error, and a
+// answerError answers a request with an error, and reports whether it did. Nil is not an error, and a
 // report-only middleware only logs.
-func (m *Middleware) stops(w http.ResponseWriter, r *http.Request, err error) bool {
+func (m *Middleware) answerError(w http.ResponseWriter, r *http.Request, err error) bool {
 	switch {
 	case err == nil:
 		return false
@@ -179,7 +179,7 @@ func (m *Middleware) identify(r *http.Request, token string) (*http.Request, err
 // with the ceilings.
 func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Claims) (*http.Request, error) {
 	granted := claims.Policy
-	policy, err := m.limited(r, claims)
+	policy, err := m.underCeilings(r, claims)
 	if err != nil {
 		return m.refuse(r, claims), err
 	}
@@ -212,8 +212,8 @@ func (m *Middleware) check(ctx context.Context, claims *usertoken.Claims) error 
 	return nil
 }
 
-// limited returns the policy of the claims below the service's ceilings.
-func (m *Middleware) limited(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error) {
+// underCeilings returns the intersection of the policy of the claims with the ceilings.
+func (m *Middleware) underCeilings(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error) {
 	policies := []*permissions.Policy{claims.Policy}
 	for _, ceiling := range m.ceilings {
 		policy, err := ceiling(r, claims)

@@ -125,7 +125,9 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 // The context is that of the request. It does not have the claims yet.
 func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) Option {
 	if check == nil {
-		check = func(context.Context, *usertoken.Claims) error { return errors.New("WithCheck: the function is nil") }
+		check = func(context.Context, *usertoken.Claims) error {
+			return errors.New("WithCheck: the function is nil; give one, or leave the option out")
+		}
 	}
 	return option(func(o *options) { o.checks = append(o.checks, check) })
 }
@@ -150,7 +152,7 @@ func WithCeiling(ceiling *permissions.Policy) Option {
 func WithCeilingFunc(ceiling func(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error)) Option {
 	if ceiling == nil {
 		ceiling = func(*http.Request, *usertoken.Claims) (*permissions.Policy, error) {
-			return nil, errors.New("WithCeilingFunc: the function is nil")
+			return nil, errors.New("WithCeilingFunc: the function is nil; give one, or leave the option out")
 		}
 	}
 	return option(func(o *options) { o.ceilings = append(o.ceilings, ceiling) })

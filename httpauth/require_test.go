@@ -214,6 +214,8 @@ func TestErrorIsAHandler(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	require.EqualError(t, &httpauth.Error{Status: 401, Err: httpauth.ErrNoToken}, "httpauth: 401: no bearer token")
+	require.EqualError(t, httpauth.ErrAuthorization,
+		"malformed Authorization header: there must be one, with exactly one token after Bearer")
 	require.EqualError(t, &httpauth.Error{Status: 403, Code: insufficientScope}, "httpauth: 403 insufficient_scope")
 	require.ErrorIs(t, &httpauth.Error{Err: httpauth.ErrNoToken}, httpauth.ErrNoToken)
 }

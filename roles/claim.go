@@ -43,10 +43,10 @@ type memberRule struct {
 // An entry is a rule that the claim can have.
 type entry struct {
 	point
-	path   path
-	grants set
-	gone   bool // the claim does not have it
-	banned bool // and never will
+	path     path
+	grants   set
+	removed  bool // the claim does not have it
+	excluded bool // and never will
 }
 
 // add adds a role.
@@ -166,8 +166,8 @@ func (m *member) applying(p point) (list []memberRule) {
 	return list
 }
 
-// agree finds what the roles together grant, and returns an error if one of them withholds some of that.
-func (c *composition) agree() error {
+// checkWithheld finds what the roles together grant, and returns an error if one of them withholds some of that.
+func (c *composition) checkWithheld() error {
 	for i, p := range c.points {
 		var granted set
 		deciders := make([]*memberRule, len(c.roles))
@@ -205,8 +205,8 @@ func (c *composition) agree() error {
 	return nil
 }
 
-// settle returns the rules of the claim.
-func (c *composition) settle() ([]rule, error) {
+// claimRules returns the rules of the claim.
+func (c *composition) claimRules() ([]rule, error) {
 	for i, p := range c.points {
 		if list, ok := p.ruleFor(); ok {
 			c.entries = append(c.entries, entry{point: p, path: list, grants: c.granted[i]})
@@ -228,17 +228,17 @@ func (c *composition) settle() ([]rule, error) {
 	}
 	for {
 		c.prune()
-		scope, found := c.crowded()
+		scope, found := c.conflict()
 		if !found {
 			break
 		}
-		if err := c.clear(scope); err != nil {
+		if err := c.resolveConflict(scope); err != nil {
 			return nil, err
 		}
 	}
 	var rules []rule
 	for _, e := range c.entries {
-		if !e.gone {
+		if !e.removed {
 			rules = append(rules, rule{e.path, c.permissions(e.grants), e.grants&setTrue != 0})
 		}
 	}
@@ -259,7 +259,7 @@ func (c *composition) permissions(s set) permissions.PermissionSet {
 // returns nil if there is none.
 func (c *composition) decider(order []int32, except *entry) *entry {
 	for _, j := range order {
-		if e := &c.entries[j]; !e.gone && e != except {
+		if e := &c.entries[j]; !e.removed && e != except {
 			return e
 		}
 	}
@@ -320,21 +320,21 @@ func (c *composition) prune() {
 	for again := true; again; {
 		again = false
 		for j := range c.entries {
-			if e := &c.entries[j]; !e.gone && changesNothing(j) {
-				e.gone, again = true, true
+			if e := &c.entries[j]; !e.removed && changesNothing(j) {
+				e.removed, again = true, true
 			}
 		}
 	}
 }
 
-// crowded returns an entry of a scope that must hold more specific scopes too, where a claim has one place
+// conflict returns an entry of a scope that must hold more specific scopes too, where a claim has one place
 // for both (SPEC 2.8).
-func (c *composition) crowded() (scope *entry, found bool) {
-	hasRoot := slices.ContainsFunc(c.entries, func(e entry) bool { return !e.gone && e.point == anywhere })
+func (c *composition) conflict() (scope *entry, found bool) {
+	hasRoot := slices.ContainsFunc(c.entries, func(e entry) bool { return !e.removed && e.point == anywhere })
 	for i := range c.entries {
 		e := &c.entries[i]
 		last := e.path[len(e.path)-1]
-		if e.gone || last.IsWildcard() || last.Kind() == permissions.KindConfiguration {
+		if e.removed || last.IsWildcard() || last.Kind() == permissions.KindConfiguration {
 			continue
 		}
 		if last.Kind() == permissions.KindCredential {
@@ -345,7 +345,7 @@ func (c *composition) crowded() (scope *entry, found bool) {
 				continue
 			}
 		}
-		if slices.ContainsFunc(c.entries, func(inner entry) bool { return !inner.gone && e.holds(&inner) }) {
+		if slices.ContainsFunc(c.entries, func(inner entry) bool { return !inner.removed && e.holds(&inner) }) {
 			return e, true
 		}
 	}
@@ -355,16 +355,16 @@ func (c *composition) crowded() (scope *entry, found bool) {
 // holds reports whether another entry is inside the scope of e.
 func (e *entry) holds(inner *entry) bool { return inner.level > e.level && e.covers(inner.point) }
 
-// clear removes the entry of a scope, and takes all that can be inside it instead; or it removes what is
+// resolveConflict removes the entry of a scope, and takes all that can be inside it instead; or it removes what is
 // inside it. If neither is right, it returns the error.
-func (c *composition) clear(scope *entry) error {
+func (c *composition) resolveConflict(scope *entry) error {
 	before := slices.Clone(c.entries)
 	for i := range c.entries {
-		if e := &c.entries[i]; scope.holds(e) && !e.banned {
-			e.gone = false
+		if e := &c.entries[i]; scope.holds(e) && !e.excluded {
+			e.removed = false
 		}
 	}
-	scope.gone, scope.banned = true, true
+	scope.removed, scope.excluded = true, true
 	p, wrong := c.firstWrong()
 	if wrong == 0 {
 		return nil
@@ -372,7 +372,7 @@ func (c *composition) clear(scope *entry) error {
 	copy(c.entries, before)
 	for i := range c.entries {
 		if e := &c.entries[i]; scope.holds(e) {
-			e.gone, e.banned = true, true
+			e.removed, e.excluded = true, true
 		}
 	}
 	if _, wrong := c.firstWrong(); wrong == 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrConflict matches every refusal of [Compose] that is about what roles say together. Such an error is a
-// [*ConflictError].
+// [*ConflictError], unless there are too many rules to compose.
 var ErrConflict = errors.New("roles: conflict")
 
 // A ConflictError is a question on which no claim gives an answer that suits all roles. It matches
@@ -67,15 +67,15 @@ func pathText(p path) string {
 // policy of {}, which denies everything.
 //
 // If one role withholds what another one grants, or if no claim says what the roles say together, the
-// error is a [*ConflictError]; see the documentation of the package. Roles that declare different
-// permissions are an error, and so are wrong arguments ([ErrArguments]).
+// error is a [*ConflictError]; see the documentation of the package. An error matches [ErrArguments] if
+// arguments are wrong, as those of [Assignment.Policy], or if the roles declare different permissions.
 //
 // Where identifiers are unknown, the policy can allow more than any of the roles alone: if one role
 // allows it where an external ID is x and another one where it is not, it is allowed whatever the
 // external ID is.
 //
 // It is meant for roles of tens of rules. Its time grows with the number of ways in which their
-// rules meet, times the number of rules. It refuses more than about two thousand such ways.
+// rules meet, times the number of rules. It refuses more than 2,000 such ways with [ErrConflict].
 func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 	var c composition
 	for _, a := range assignments {
@@ -83,12 +83,12 @@ func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := build(rules, a.Role.options); err != nil {
-			return nil, fmt.Errorf("role %s: %w", text.Quote(a.Role.name), err)
+		if _, err := a.Role.build(rules); err != nil {
+			return nil, err
 		}
 		if first := assignments[0].Role; !a.Role.known.Equal(first.known) {
 			return nil, fmt.Errorf("%w: roles %s and %s declare different permissions; "+
-				"create them with the same options", ErrTemplate, text.Quote(first.name), text.Quote(a.Role.name))
+				"create them with the same options", ErrArguments, text.Quote(first.name), text.Quote(a.Role.name))
 		}
 		c.options = a.Role.options
 		c.add(a.Role.name, rules)
@@ -96,10 +96,10 @@ func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 	if err := c.meet(); err != nil {
 		return nil, err
 	}
-	if err := c.agree(); err != nil {
+	if err := c.checkWithheld(); err != nil {
 		return nil, err
 	}
-	rules, err := c.settle()
+	rules, err := c.claimRules()
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ import (
 type Role struct {
 	name       string
 	rules      []rule
-	parameters map[string]permissions.Scope // by name, what stands for the parameter in the rules
+	parameters map[string]permissions.Scope // by name, the placeholder for the parameter in the rules
 	options    []permissions.Option
 	known      permissions.PermissionSet // the ten and those that are declared
 }
@@ -79,14 +79,15 @@ type path []permissions.Scope
 // ErrTemplate matches every error of [New].
 var ErrTemplate = errors.New("roles: the template is wrong")
 
-// ErrArguments matches every error about the arguments for a role's parameters.
+// ErrArguments matches every error about what [Compose] and [Assignment.Policy] are given: a role that is nil,
+// values for its parameters, and roles that do not declare the same permissions.
 var ErrArguments = errors.New("roles: the arguments are wrong")
 
 var (
 	parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 
-	// unlikely is declared while a template is read. A grant has it only if it is true.
-	unlikely = permissions.Permission("roles: true")
+	// probePermission is declared while a template is read. A grant has it only if it is true.
+	probePermission = permissions.Permission("roles: true")
 )
 
 // New returns the role with a name, which errors show, and a template. The options are those of
@@ -96,20 +97,20 @@ func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	r := &Role{name: name, parameters: make(map[string]permissions.Scope), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
 	claim := parameter.ReplaceAllStringFunc(template, func(match string) string {
-		return r.standIn(match[2:len(match)-1], template)
+		return r.placeholder(match[2:len(match)-1], template)
 	})
 	policy, err := permissions.Parse([]byte(claim), opts...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.inTerms(err))
+		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.templateError(err))
 	}
-	probe := append(slices.Clone(opts), permissions.WithPermissions(unlikely))
-	withTrue, err := permissions.Parse([]byte(claim), probe...)
+	probeOpts := append(slices.Clone(opts), permissions.WithPermissions(probePermission))
+	withTrue, err := permissions.Parse([]byte(claim), probeOpts...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.inTerms(err))
+		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.templateError(err))
 	}
 	isTrue := make(map[string]bool)
 	for rule := range withTrue.Rules() {
-		isTrue[rule.Pointer()] = rule.Grant().Has(unlikely)
+		isTrue[rule.Pointer()] = rule.Grant().Has(probePermission)
 	}
 	for from := range policy.Rules() {
 		for _, s := range from.Path() {
@@ -137,9 +138,9 @@ func MustNew(name, template string, opts ...permissions.Option) *Role {
 	return r
 }
 
-// standIn returns what stands for a parameter in the claim: a UUID that the template does not have. It
-// can be a name, an ID and an external ID.
-func (r *Role) standIn(parameter, template string) string {
+// placeholder returns what the claim has in place of a parameter: a UUID that the template does not have.
+// It can be a name, an ID and an external ID.
+func (r *Role) placeholder(parameter, template string) string {
 	if s, ok := r.parameters[parameter]; ok {
 		return s.Name()
 	}
@@ -152,7 +153,7 @@ func (r *Role) standIn(parameter, template string) string {
 	}
 }
 
-// parameterOf returns the parameter that a name stands for, or "".
+// parameterOf returns the parameter whose placeholder a name is, or "".
 func (r *Role) parameterOf(name string) string {
 	for parameter, s := range r.parameters {
 		if s.Name() == name {
@@ -167,8 +168,8 @@ func (r *Role) checkScope(s permissions.Scope) error {
 	if s.IsWildcard() || r.parameterOf(s.Name()) != "" {
 		return nil
 	}
-	for parameter, standIn := range r.parameters {
-		if strings.Contains(s.Name(), standIn.Name()) {
+	for parameter, placeholder := range r.parameters {
+		if strings.Contains(s.Name(), placeholder.Name()) {
 			return fmt.Errorf("the parameter ${%s} is a part of a name; make it the whole name", parameter)
 		}
 	}
@@ -179,8 +180,8 @@ func (r *Role) checkScope(s permissions.Scope) error {
 	return nil
 }
 
-// inTerms returns an error about the claim in terms of the template.
-func (r *Role) inTerms(err error) error {
+// templateError returns an error about the claim in terms of the template.
+func (r *Role) templateError(err error) error {
 	var parse *permissions.ParseError
 	if !errors.As(err, &parse) {
 		return err
@@ -225,14 +226,15 @@ type Assignment struct {
 // without parameters.
 func (r *Role) With(args Args) Assignment { return Assignment{r, args} }
 
-// Policy returns the policy of one role alone. Errors match [ErrArguments], or are those of
-// [permissions.Builder.Build], for two values that are the same for example.
+// Policy returns the policy of one role alone. Errors match [ErrArguments]. If a claim cannot have the rules
+// that the arguments make, such as for two values that are the same, they match the error of
+// [permissions.Builder.Build] too.
 func (a Assignment) Policy() (*permissions.Policy, error) {
 	rules, err := a.expand()
 	if err != nil {
 		return nil, err
 	}
-	return build(rules, a.Role.options)
+	return a.Role.build(rules)
 }
 
 // expand returns the rules with values for parameters.
@@ -251,7 +253,7 @@ func (a Assignment) expand() (list []rule, err error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Args)) {
 		if _, ok := r.parameters[name]; !ok {
-			return nil, fail("there is no parameter %s", text.Quote(name))
+			return nil, fail("there is no parameter %s; leave it out, or name it in the template", text.Quote(name))
 		}
 	}
 	for _, from := range r.rules {
@@ -262,7 +264,7 @@ func (a Assignment) expand() (list []rule, err error) {
 			}
 		}
 		if len(list)+len(paths) > maxRules {
-			return nil, fail("the role has more than %d rules with them", maxRules)
+			return nil, fail("the role has more than %d rules with them; give fewer values", maxRules)
 		}
 		for _, p := range paths {
 			list = append(list, rule{p, from.grant, from.all})
@@ -276,10 +278,10 @@ const maxRules = 10_000
 
 // replace returns the paths with each of the values for a parameter.
 func (r *Role) replace(paths []path, parameter string, values []string) (list []path, err error) {
-	standIn := r.parameters[parameter].Name()
-	isIt := func(s permissions.Scope) bool { return s.Name() == standIn }
+	placeholder := r.parameters[parameter].Name()
+	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == placeholder }
 	for _, p := range paths {
-		if !slices.ContainsFunc(p, isIt) {
+		if !slices.ContainsFunc(p, isPlaceholder) {
 			list = append(list, p)
 			continue
 		}
@@ -289,7 +291,7 @@ func (r *Role) replace(paths []path, parameter string, values []string) (list []
 			}
 			replaced := slices.Clone(p)
 			for i, s := range p {
-				if isIt(s) {
+				if isPlaceholder(s) {
 					if replaced[i], err = withName(s, value); err != nil {
 						return nil, err
 					}
@@ -310,10 +312,20 @@ func withName(s permissions.Scope, name string) (permissions.Scope, error) {
 	case named.IsWildcard():
 		return permissions.Scope{}, fmt.Errorf("the value %s is a wildcard; say that in the template", text.Quote(name))
 	case named.Kind() != s.Kind() || named.IsExternal() != s.IsExternal():
-		return permissions.Scope{}, fmt.Errorf("the value %s is an external ID, and the template has an ID there",
+		return permissions.Scope{}, fmt.Errorf("the value %s is an external ID, and the template has an ID there; "+
+			"give an ID, or write ext: in the template",
 			text.Quote(name))
 	}
 	return named, nil
+}
+
+// build returns the policy of the role's rules with values for parameters.
+func (r *Role) build(rules []rule) (*permissions.Policy, error) {
+	policy, err := build(rules, r.options)
+	if err != nil {
+		return nil, fmt.Errorf("%w: role %s: %w", ErrArguments, text.Quote(r.name), err)
+	}
+	return policy, nil
 }
 
 // build returns the policy of some rules.

@@ -95,7 +95,8 @@ func TestTooManyArgumentsAreRefused(t *testing.T) {
 	p, err := r.With(roles.Args{"i": many("i", 200), "j": many("j", 200)}).Policy()
 	require.Nil(t, p)
 	require.ErrorIs(t, err, roles.ErrArguments)
-	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them`)
+	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them; `+
+		"give fewer values")
 }
 
 func TestAsManyRulesAsARoleCanHave(t *testing.T) {
@@ -107,7 +108,8 @@ func TestAsManyRulesAsARoleCanHave(t *testing.T) {
 	p, err = r.With(roles.Args{"a": many("a", 5000), "b": many("b", 5001)}).Policy()
 	require.Nil(t, p)
 	require.ErrorIs(t, err, roles.ErrArguments)
-	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them`)
+	require.EqualError(t, err, `roles: the arguments are wrong: role "r": the role has more than 10000 rules with them; `+
+		"give fewer values")
 }
 
 func TestArgumentThatIsNoScope(t *testing.T) {
@@ -130,9 +132,16 @@ func TestSameValueTwiceIsRefused(t *testing.T) {
 		"the same": {idA, idA}, "in capitals": {idA, "3FA85F64-5717-4562-B3FC-2C963F66AFA6"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := roles.Compose(r.With(roles.Args{"c": values}))
-			require.Nil(t, p)
-			require.ErrorIs(t, err, permissions.ErrDuplicate)
+			twice := r.With(roles.Args{"c": values})
+			composed, errCompose := roles.Compose(twice)
+			alone, errAlone := twice.Policy()
+			require.Nil(t, composed)
+			require.Nil(t, alone)
+			for _, err := range []error{errCompose, errAlone} {
+				require.ErrorIs(t, err, roles.ErrArguments)
+				require.ErrorIs(t, err, permissions.ErrDuplicate)
+				require.ErrorContains(t, err, `roles: the arguments are wrong: role "r": permissions: claim at `)
+			}
 		})
 	}
 }
@@ -149,18 +158,18 @@ func TestTemplatesAreRefused(t *testing.T) {
 	}
 }
 
-func TestTemplateThatHasTheStandIn(t *testing.T) {
-	const standIn = "70617261-6d65-4000-8000-000000000000"
-	r := roles.MustNew("r", `{"credential:`+standIn+`":false,"credential:${c}":["events"]}`)
+func TestTemplateThatHasThePlaceholder(t *testing.T) {
+	const placeholder = "70617261-6d65-4000-8000-000000000000"
+	r := roles.MustNew("r", `{"credential:`+placeholder+`":false,"credential:${c}":["events"]}`)
 	p, err := r.With(roles.Args{"c": {idA}}).Policy()
 	require.NoError(t, err)
-	require.Equal(t, `{"credential:`+idA+`":["events"],"credential:`+standIn+`":[]}`, claimOf(t, p))
+	require.Equal(t, `{"credential:`+idA+`":["events"],"credential:`+placeholder+`":[]}`, claimOf(t, p))
 
-	r = roles.MustNew("r", `{"credential:`+strings.ToUpper(standIn)+`":false,"credential:${c}":["events"],
+	r = roles.MustNew("r", `{"credential:`+strings.ToUpper(placeholder)+`":false,"credential:${c}":["events"],
 		"credential:ext:${d}":["workflows"]}`)
 	p, err = r.With(roles.Args{"c": {idA}, "d": {"x"}}).Policy()
 	require.NoError(t, err)
-	require.Equal(t, `{"credential:ext:x":["workflows"],"credential:`+idA+`":["events"],"credential:`+standIn+`":[]}`,
+	require.Equal(t, `{"credential:ext:x":["workflows"],"credential:`+idA+`":["events"],"credential:`+placeholder+`":[]}`,
 		claimOf(t, p))
 }
 
@@ -229,7 +238,8 @@ func TestRolesWithExtraPermissions(t *testing.T) {
 
 	p, err = roles.Compose(some.With(nil), roles.MustNew("ten", `{"integration:*":true}`).With(nil))
 	require.Nil(t, p)
-	require.ErrorIs(t, err, roles.ErrTemplate)
-	require.EqualError(t, err, `roles: the template is wrong: roles "some" and "ten" declare different permissions; `+
+	require.ErrorIs(t, err, roles.ErrArguments)
+	require.NotErrorIs(t, err, roles.ErrTemplate)
+	require.EqualError(t, err, `roles: the arguments are wrong: roles "some" and "ten" declare different permissions; `+
 		`create them with the same options`)
 }

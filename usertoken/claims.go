@@ -130,7 +130,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 // argument that json.Unmarshal cannot decode into.
 func (c *Claims) Decode(into any) error {
 	if c == nil || c.text == "" {
-		return errors.New("usertoken: Decode: the claims were not read from a token")
+		return errors.New("usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")
 	}
 	if err := checkNames(c.text, false); err != nil {
 		return err
@@ -173,8 +173,10 @@ func checkNames(set string, refuseReserved bool) error {
 		switch other, found := seen[folded]; {
 		case found && other != name:
 			return malformed(field(name), "differs from "+text.Quote(other)+" in letter case alone", "rename one of them")
+		case found && refuseReserved && slices.Contains(reservedNames[:], name):
+			return malformed(field(name), "may be written by the signer only", "leave it out")
 		case found && refuseReserved:
-			return malformed(field(name), "is a claim that the signer writes, or is there twice", "")
+			return malformed(field(name), "is there twice", "remove one")
 		}
 		seen[folded] = name
 	}
@@ -194,7 +196,10 @@ func checkNames(set string, refuseReserved bool) error {
 // Verifier has accepted are refused with [jwt.ErrTokenUnverifiable].
 func (c *Claims) Valid() error {
 	if c == nil || c.accepted == nil {
-		return &TokenError{Kind: jwt.ErrTokenUnverifiable, Field: "token", Problem: "was accepted by no Verifier"}
+		return &TokenError{
+			Kind: jwt.ErrTokenUnverifiable, Field: "token", Problem: "was accepted by no Verifier",
+			Remedy: "take the claims from Verifier.Verify",
+		}
 	}
 	a := c.accepted
 	return a.check(a.clock(), a.leeway)

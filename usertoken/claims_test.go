@@ -506,7 +506,7 @@ func TestDecodeErrors(t *testing.T) {
 	for _, c := range []*usertoken.Claims{nil, {}, {Policy: permissions.Unrestricted()}} {
 		err = c.Decode(&all)
 		requireReasons(t, err)
-		require.EqualError(t, err, "usertoken: Decode: the claims were not read from a token")
+		require.EqualError(t, err, "usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")
 	}
 }
 
@@ -564,6 +564,7 @@ func TestValidRefusesClaimsThatNoVerifierAccepted(t *testing.T) {
 	for _, c := range []*usertoken.Claims{nil, {}, decoded, parsed, made} {
 		err := c.Valid()
 		requireReasons(t, err, usertoken.ErrToken, jwt.ErrTokenUnverifiable)
-		require.EqualError(t, err, "usertoken: token refused: token was accepted by no Verifier")
+		require.EqualError(t, err, "usertoken: token refused: token was accepted by no Verifier; "+
+			"take the claims from Verifier.Verify")
 	}
 }

@@ -20,7 +20,12 @@
 //	...
 //	claims, err := verifier.Verify(token)
 //	...
-//	err = claims.Policy.Check(permissions.ProxyAPI, permissions.Integration("slack").Credential(permissions.ID(id)))
+//	target := permissions.Integration(row.Integration).Credential(permissions.ID(row.ID),
+//		permissions.ExternalIDPtr(row.ExternalID))
+//	err = claims.Policy.Check(permissions.ProxyAPI, target)
+//
+// The target has every identifier of the row that was loaded, because a rule can name either. ExternalIDPtr
+// says that there is none if the pointer is nil.
 //
 // # What is verified
 //

@@ -62,17 +62,23 @@ func (e *TokenError) Error() string {
 	if e == nil {
 		return "usertoken: a nil *TokenError"
 	}
+	message := "usertoken: token refused: " + e.explain()
+	if e.Err != nil {
+		message += ": " + e.Err.Error()
+	}
+	return message
+}
+
+// explain returns what is wrong and what to do about it, without the cause.
+func (e *TokenError) explain() string {
 	var b strings.Builder
-	b.WriteString("usertoken: token refused: " + e.Field)
+	b.WriteString(e.Field)
 	if e.Found != "" {
 		b.WriteString(" " + e.Found)
 	}
 	b.WriteString(" " + e.Problem)
 	if e.Remedy != "" {
 		b.WriteString("; " + e.Remedy)
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
 	}
 	return b.String()
 }

@@ -156,7 +156,7 @@ func ExampleWithKeySource() {
 	fmt.Println(errors.Is(err, usertoken.ErrKeys), errors.Is(err, usertoken.ErrToken))
 	// Output:
 	// <nil>
-	// usertoken: token refused: kid "2027" names no known key
+	// usertoken: token refused: kid "2027" names no known key; if the issuer has a new key, load its keys again
 	// usertoken: keys not available: the database does not answer
 	// true false
 }

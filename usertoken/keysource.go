@@ -60,20 +60,25 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 		}
 	}
 	if len(usable) == 0 {
-		return nil, fmt.Errorf("usertoken: %w: of %d found none can verify RS256: the key %s", ErrKeys, len(list),
-			strings.Join(problems, "; the key "))
+		return nil, fmt.Errorf("usertoken: %w: of %d found none can verify RS256: the key %s; "+
+			"give an RSA public key of %d bits or more", ErrKeys, len(list), strings.Join(problems, "; the key "), minKeyBits)
 	}
 	return usable, nil
 }
 
 // noKey returns the error for a token for which there is no key.
 func (h *header) noKey() *TokenError {
-	e := &TokenError{Kind: jwt.ErrTokenUnverifiable, Field: "kid", Problem: "names no known key"}
+	e := &TokenError{
+		Kind: jwt.ErrTokenUnverifiable, Field: "kid", Problem: "names no known key",
+		Remedy: "if the issuer has a new key, load its keys again",
+	}
 	switch {
 	case !h.hasKid:
 		e.Problem = "is missing, and the key source has no key for a token without one"
+		e.Remedy = "the issuer must write the ID of the key there"
 	case h.kid == "":
 		e.Problem = "is empty or not a string, and names no known key"
+		e.Remedy = "the issuer must write the ID of the key there"
 	default:
 		e.Found = text.Quote(h.kid)
 	}

@@ -50,11 +50,13 @@ func TestKeyfunc(t *testing.T) {
 		{"unusable keys and another one", set(&smallKey().PublicKey, other), nil, wrongKey,
 			"signature was made with another"},
 
-		{"nothing", nil, nil, noKey, `kid "2026" names no known key`},
-		{"an empty set", set(), nil, noKey, `kid "2026" names no known key`},
+		{"nothing", nil, nil, noKey, `kid "2026" names no known key; if the issuer has a new key, load its keys again`},
+		{"an empty set", set(), nil, noKey,
+			`kid "2026" names no known key; if the issuer has a new key, load its keys again`},
 		{"a refusal", nil, fmt.Errorf("%w: no such key", usertoken.ErrToken), noKey,
-			`kid "2026" names no known key: token refused: no such key`},
-		{"a refusal beside the key", project, usertoken.ErrToken, noKey, `kid "2026" names no known key: token refused`},
+			`kid "2026" names no known key; if the issuer has a new key, load its keys again: token refused: no such key`},
+		{"a refusal beside the key", project, usertoken.ErrToken, noKey,
+			`kid "2026" names no known key; if the issuer has a new key, load its keys again: token refused`},
 
 		{"an error", nil, errDown, down, "connection refused"},
 		{"an error beside the key", project, errDown, down, "connection refused"},
@@ -66,7 +68,8 @@ func TestKeyfunc(t *testing.T) {
 		{"a secret", []byte("secret"), nil, down, "the key is a secret"},
 		{"a key of a curve", &curve.PublicKey, nil, down, "the key is an EC public key"},
 		{"a key of Ed25519", edwards, nil, down, "the key is an Ed25519 public key"},
-		{"a small key", &smallKey().PublicKey, nil, down, "the key has 1024 bits, and needs 2048 or more"},
+		{"a small key", &smallKey().PublicKey, nil, down,
+			"the key has 1024 bits, and needs 2048 or more; give an RSA public key of 2048 bits or more"},
 		{"exponent 2", even, nil, down, "the key has the public exponent 2, and needs an odd one"},
 		{"a set of unusable keys", set(&curve.PublicKey, edwards, &curve.PublicKey), nil, down,
 			"of 3 found none can verify RS256: the key is an EC public key; the key is an Ed25519 public key"},
@@ -102,12 +105,14 @@ func TestKeyfunc(t *testing.T) {
 
 // Of a token without a usable kid, the error says so.
 func TestKeyfuncWithoutKeyID(t *testing.T) {
+	const write = "; the issuer must write the ID of the key there"
+	const load = "; if the issuer has a new key, load its keys again"
 	v := newSourceVerifier(t, func(*jwt.Token) (any, error) { return nil, nil })
 	for header, message := range map[string]string{
-		`{"alg":"RS256"}`:                 `kid is missing, and the key source has no key for a token without one`,
-		`{"alg":"RS256","kid":""}`:        `kid is empty or not a string, and names no known key`,
-		`{"alg":"RS256","kid":1}`:         `kid is empty or not a string, and names no known key`,
-		`{"alg":"RS256","kid":"a\u202e"}`: `kid "a\u202e" names no known key`,
+		`{"alg":"RS256"}`:                 `kid is missing, and the key source has no key for a token without one` + write,
+		`{"alg":"RS256","kid":""}`:        `kid is empty or not a string, and names no known key` + write,
+		`{"alg":"RS256","kid":1}`:         `kid is empty or not a string, and names no known key` + write,
+		`{"alg":"RS256","kid":"a\u202e"}`: `kid "a\u202e" names no known key` + load,
 	} {
 		_, err := v.Verify(sign(t, projectKey(), header, payload()))
 		require.EqualError(t, err, "usertoken: token refused: "+message)

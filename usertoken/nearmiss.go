@@ -32,18 +32,18 @@ var (
 
 // isNearMiss reports whether a name other than the claim's is a near miss in any claims set.
 func isNearMiss(name string) bool {
-	var room [maxLetters]rune
-	letters := firstLetters(room[:0], name, len(claimLetters)+maxEdits+1)
+	var buffer [maxLetters]rune
+	letters := firstLetters(buffer[:0], name, len(claimLetters)+maxEdits+1)
 	return withinEdits(letters, claimLetters, maxEdits)
 }
 
 // isSuspect reports whether a name is a near miss in a claims set without the claim.
 func isSuspect(name string) bool {
-	var room [maxLetters]rune
-	if slices.Equal(firstLetters(room[:0], name, len(prefixLetters)), prefixLetters) {
+	var buffer [maxLetters]rune
+	if slices.Equal(firstLetters(buffer[:0], name, len(prefixLetters)), prefixLetters) {
 		return true
 	}
-	last := lastLetters(room[:0], name, len(longSuffixLetters))
+	last := lastLetters(buffer[:0], name, len(longSuffixLetters))
 	for _, suffix := range [...][]rune{longSuffixLetters, shortSuffixLetters} {
 		if len(last) >= len(suffix) && slices.Equal(last[len(last)-len(suffix):], suffix) {
 			return true

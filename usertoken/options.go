@@ -17,12 +17,13 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// A VerifierOption changes how a [Verifier] works. A later option overrides an earlier one that
-// sets the same thing. A nil option changes nothing. [NewVerifier] returns an error for an invalid
-// option.
+// A VerifierOption changes how a [Verifier] works. The keys of several [WithKeys] add up, and so do the
+// options of several [WithClaimOptions]. Any other option overrides an earlier one that sets the same
+// thing. A nil option changes nothing. [NewVerifier] returns an error for an invalid option.
 type VerifierOption interface{ applyVerifier(*verifierOptions) }
 
-// A SignerOption changes how a [Signer] works. It follows the rules of a [VerifierOption].
+// A SignerOption changes how a [Signer] works. A later option overrides an earlier one that sets the same
+// thing. A nil option changes nothing. [NewSigner] returns an error for an invalid option.
 type SignerOption interface{ applySigner(*signerOptions) }
 
 // A TokenOption changes how a [Verifier] or a [Signer] works. Give both of them the same ones.
@@ -31,8 +32,8 @@ type TokenOption interface {
 	SignerOption
 }
 
-// A SignOption changes one token that a [Signer] makes. A nil option changes nothing. [Signer.Sign]
-// returns an error for an invalid option.
+// A SignOption changes one token that a [Signer] makes. A later option overrides an earlier one that sets
+// the same thing. A nil option changes nothing. [Signer.Sign] returns an error for an invalid option.
 type SignOption interface{ applySign(*signOptions) }
 
 // The defaults of the options and their bounds.
@@ -75,6 +76,8 @@ func newTokenOptions(caller, projectID string) tokenOptions {
 	return o
 }
 
+const nilFunction = "the function is nil; give one, or leave the option out"
+
 const emptyProject = "the project ID is empty; give it, or use WithAudience"
 
 // audienceOf returns the audience of a project's tokens in the cloud (SPEC 7.1).
@@ -104,7 +107,7 @@ func (o *tokenOptions) refuse(where, problem string) {
 // names checks the names that an option was given, and returns them.
 func (o *tokenOptions) names(option, what string, names []string) []string {
 	if len(names) == 0 {
-		o.refuse(option, "there is no "+what)
+		o.refuse(option, "there is no "+what+"; give one, or leave the option out")
 	}
 	for _, name := range names {
 		if problem := nameProblem(name); problem != "" {
@@ -186,7 +189,7 @@ func WithType(types ...string) TokenOption {
 func WithClock(now func() time.Time) TokenOption {
 	return tokenOption(func(o *tokenOptions) {
 		if now == nil {
-			o.refuse("WithClock", "the function is nil")
+			o.refuse("WithClock", nilFunction)
 		}
 		o.clock = now
 	})
@@ -249,7 +252,7 @@ func WithKeys(keys ...*rsa.PublicKey) VerifierOption {
 func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if keyfunc == nil {
-			v.refuse("WithKeyfunc", "the function is nil")
+			v.refuse("WithKeyfunc", nilFunction)
 		}
 		v.source = func(_ context.Context, token *jwt.Token) (any, error) { return keyfunc(token) }
 	})
@@ -274,7 +277,7 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, error)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if source == nil {
-			v.refuse("WithKeySource", "the function is nil")
+			v.refuse("WithKeySource", nilFunction)
 		}
 		v.source = source
 	})
@@ -326,7 +329,7 @@ type Verification struct {
 func WithObserver(observe func(context.Context, Verification)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if observe == nil {
-			v.refuse("WithObserver", "the function is nil")
+			v.refuse("WithObserver", nilFunction)
 		}
 		v.observe = observe
 	})
@@ -390,14 +393,17 @@ func encodeOwn(own any) ([]byte, error) {
 	case err != nil:
 		return nil, signError("WithClaims: %w", err)
 	case data[0] != '{':
-		return nil, signError("WithClaims: the value is not a JSON object")
-	}
-	if err = checkNames(string(data), true); err == nil {
-		_, err = readClaimsSet(data, nil)
+		return nil, signError("WithClaims: the value is not a JSON object; give a struct or a map")
 	}
 	var refused *TokenError
+	if err = checkNames(string(data), true); err == nil {
+		// What else is refused is nearly the permissions claim, or holds it. The remedy is not that for a token.
+		if _, err = readClaimsSet(data, nil); errors.As(err, &refused) {
+			refused.Remedy = "rename it or leave it out, because the signer writes that claim"
+		}
+	}
 	if errors.As(err, &refused) {
-		return nil, signError("WithClaims: %s %s", refused.Field, refused.Problem)
+		return nil, signError("WithClaims: %s", refused.explain())
 	}
 	return data[1 : len(data)-1], nil
 }

@@ -470,5 +470,5 @@ func TestObserver(t *testing.T) {
 	require.Equal(t, []context.Context{ctx, ctx}, contexts)
 
 	_, err = usertoken.NewVerifier(testProject, &projectKey().PublicKey, usertoken.WithObserver(nil))
-	require.EqualError(t, err, "usertoken: WithObserver: the function is nil")
+	require.EqualError(t, err, "usertoken: WithObserver: the function is nil; give one, or leave the option out")
 }

@@ -80,7 +80,7 @@ func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Si
 func privateKeyProblem(key *rsa.PrivateKey) string {
 	switch {
 	case key == nil:
-		return "is nil"
+		return "is nil; ParsePrivateKey reads one"
 	case keyProblem(&key.PublicKey) != "":
 		return keyProblem(&key.PublicKey)
 	case key.D == nil || slices.Contains(key.Primes, nil) || copyKey(key).Validate() != nil:
@@ -156,7 +156,7 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 	case o.err != nil:
 		return "", o.err
 	case subject == "":
-		return "", signError("the subject is empty")
+		return "", signError("the subject is empty; give the ID of the user")
 	case !utf8.ValidString(subject):
 		return "", signError("the subject is not valid UTF-8")
 	}

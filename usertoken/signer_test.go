@@ -151,7 +151,7 @@ func TestSignRefuses(t *testing.T) {
 		policy  *permissions.Policy
 		message string
 	}{
-		{"empty subject", signer, "", slack, "the subject is empty"},
+		{"empty subject", signer, "", slack, "the subject is empty; give the ID of the user"},
 		{"bad subject", signer, "x\xff", slack, "the subject is not valid UTF-8"},
 		{"nil policy", signer, testSubject, nil,
 			"the policy is nil or zero; to deny everything, sign the policy of the claim {}"},
@@ -311,6 +311,15 @@ func TestWithClaims(t *testing.T) {
 		require.NoError(t, claims.Decode(&got))
 		require.Equal(t, "acme", got.Tenant)
 	})
+	t.Run("a later option overrides", func(t *testing.T) {
+		token := must[string](t)(newSigner(t).SignUnrestricted(testSubject,
+			usertoken.WithClaims(map[string]int{"a": 1}), usertoken.WithTokenID("first"),
+			usertoken.WithClaims(map[string]int{"b": 2}), usertoken.WithTokenID("second")))
+		_, payload := decodeToken(t, token)
+		require.NotContains(t, payload, `"a":1`)
+		require.Contains(t, payload, `"b":2`)
+		require.Contains(t, payload, `"jti":"second"`)
+	})
 	t.Run("of two mistakes the first", func(t *testing.T) {
 		_, err := newSigner(t).SignUnrestricted("x", usertoken.WithClaims(5), usertoken.WithClaims(map[string]int{"sub": 5}))
 		require.ErrorContains(t, err, "WithClaims: the value is not a JSON object")
@@ -318,33 +327,41 @@ func TestWithClaims(t *testing.T) {
 }
 
 func TestWithClaimsRefuses(t *testing.T) {
+	const rename = "; rename it or leave it out, because the signer writes that claim"
 	one := func(name string) any { return map[string]any{name: "x"} }
 	for name, test := range map[string]struct {
 		own     any
 		message string
 	}{
-		"nil":                   {nil, "the value is not a JSON object"},
-		"a nil map":             {map[string]any(nil), "the value is not a JSON object"},
-		"an array":              {[]string{"a"}, "the value is not a JSON object"},
-		"a channel":             {make(chan int), "json: unsupported type: chan int"},
-		"iss":                   {one("iss"), "iss is a claim that the signer writes, or is there twice"},
-		"sub":                   {one("sub"), "sub is a claim that the signer writes, or is there twice"},
-		"aud":                   {one("aud"), "aud is a claim that the signer writes, or is there twice"},
-		"exp":                   {one("exp"), "exp is a claim that the signer writes, or is there twice"},
-		"nbf":                   {one("nbf"), "nbf is a claim that the signer writes, or is there twice"},
-		"iat":                   {one("iat"), "iat is a claim that the signer writes, or is there twice"},
-		"jti":                   {one("jti"), "jti is a claim that the signer writes, or is there twice"},
-		"the permissions claim": {one(permissions.ClaimName), permissions.ClaimName + " is a claim that the signer writes"},
-		"another case of sub":   {one("SUB"), `SUB differs from "sub" in letter case alone`},
-		"another case of it":    {one(strings.ToUpper(permissions.ClaimName)), "in letter case alone"},
-		"a near miss":           {one("urn:useparagon:connect:permission"), `is nearly "` + permissions.ClaimName + `"`},
-		"a suspect":             {one("paragon-permissions"), `seems to be meant for "` + permissions.ClaimName + `"`},
+		"nil":       {nil, "the value is not a JSON object; give a struct or a map"},
+		"a nil map": {map[string]any(nil), "the value is not a JSON object"},
+		"an array":  {[]string{"a"}, "the value is not a JSON object"},
+		"a channel": {make(chan int), "json: unsupported type: chan int"},
+		"iss":       {one("iss"), "iss may be written by the signer only; leave it out"},
+		"sub":       {one("sub"), "sub may be written by the signer only; leave it out"},
+		"aud":       {one("aud"), "aud may be written by the signer only; leave it out"},
+		"exp":       {one("exp"), "exp may be written by the signer only; leave it out"},
+		"nbf":       {one("nbf"), "nbf may be written by the signer only; leave it out"},
+		"iat":       {one("iat"), "iat may be written by the signer only; leave it out"},
+		"jti":       {one("jti"), "jti may be written by the signer only; leave it out"},
+		"the permissions claim": {
+			one(permissions.ClaimName), permissions.ClaimName + " may be written by the signer only; leave it out",
+		},
+		"another case of sub": {one("SUB"), `SUB differs from "sub" in letter case alone; rename one of them`},
+		"another case of it":  {one(strings.ToUpper(permissions.ClaimName)), "in letter case alone"},
+		"a near miss": {
+			one("urn:useparagon:connect:permission"), `is nearly "` + permissions.ClaimName + `"` + rename,
+		},
+		"a suspect": {
+			one("paragon-permissions"),
+			`seems to be meant for "` + permissions.ClaimName + `", which is missing` + rename,
+		},
 		"one level down": {
-			map[string]any{"x": one(permissions.ClaimName)}, `x holds "` + permissions.ClaimName + `"`,
+			map[string]any{"x": one(permissions.ClaimName)}, `x holds "` + permissions.ClaimName + `"` + rename,
 		},
 		"letter case": {map[string]any{"a": 1, "A": 2}, `a differs from "A" in letter case alone`},
 		"twice": {
-			json.RawMessage(`{"a":1,"a":2}`), "a is a claim that the signer writes, or is there twice",
+			json.RawMessage(`{"a":1,"a":2}`), "a is there twice; remove one",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

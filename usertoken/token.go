@@ -45,7 +45,7 @@ func parseToken(raw string, maxToken int) (*token, error) {
 		return nil, malformed("token", "is not three parts with dots between them", shapeRemedy(raw))
 	}
 	t := &token{raw: raw, signed: raw[:last]}
-	room := make([]byte, base64url.DecodedLen(len(raw)))
+	buffer := make([]byte, base64url.DecodedLen(len(raw)))
 	for _, part := range [...]struct {
 		name, text string
 		to         *[]byte
@@ -54,11 +54,11 @@ func parseToken(raw string, maxToken int) (*token, error) {
 		{"payload", raw[first+1 : last], &t.payload},
 		{"signature", raw[last+1:], &t.signature},
 	} {
-		n, ok := decodePart(room, part.text)
+		n, ok := decodePart(buffer, part.text)
 		if !ok {
 			return nil, malformed(part.name, "is not base64url without padding", shapeRemedy(raw))
 		}
-		*part.to, room = room[:n:n], room[n:]
+		*part.to, buffer = buffer[:n:n], buffer[n:]
 	}
 	return t, t.header.read(string(t.headerJSON))
 }
@@ -83,13 +83,13 @@ func shapeRemedy(raw string) string {
 // base64url is the encoding of RFC 7515: no padding, and no bits left over. It is not modified.
 var base64url = base64.RawURLEncoding.Strict()
 
-// decodePart decodes base64url. It returns how many bytes it has put into room. It refuses line breaks, which
+// decodePart decodes base64url. It returns how many bytes it has put into buffer. It refuses line breaks, which
 // encoding/base64 would skip.
-func decodePart(room []byte, s string) (n int, ok bool) {
+func decodePart(buffer []byte, s string) (n int, ok bool) {
 	if strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0 {
 		return 0, false
 	}
-	n, err := base64url.Decode(room, []byte(s))
+	n, err := base64url.Decode(buffer, []byte(s))
 	return n, err == nil
 }
 

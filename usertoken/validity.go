@@ -26,7 +26,10 @@ func (v *validity) check(now time.Time, leeway time.Duration) error {
 	)
 	switch {
 	case !v.expires.present:
-		return &TokenError{Kind: jwt.ErrTokenRequiredClaimMissing, Field: "exp", Problem: "is missing"}
+		return &TokenError{
+			Kind: jwt.ErrTokenRequiredClaimMissing, Field: "exp", Problem: "is missing",
+			Remedy: "the issuer must write when the token expires",
+		}
 	case !now.Before(v.expires.time().Add(leeway)):
 		return refuse(jwt.ErrTokenExpired, "exp", v.expires, expired, "")
 	case v.notBefore.present && now.Before(v.notBefore.time().Add(-leeway)):

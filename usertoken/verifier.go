@@ -218,13 +218,15 @@ func (v *Verifier) check(set *claimsSet) error {
 	if err := v.checkAudience(set.registered.Audience); err != nil {
 		return err
 	}
-	missing := func(field, wanted string) error {
-		return &TokenError{Kind: jwt.ErrTokenRequiredClaimMissing, Field: field, Problem: "is missing" + wanted}
+	missing := func(field, wanted, remedy string) error {
+		return &TokenError{
+			Kind: jwt.ErrTokenRequiredClaimMissing, Field: field, Problem: "is missing" + wanted, Remedy: remedy,
+		}
 	}
 	switch issuer := set.registered.Issuer; {
 	case v.issuers == nil || slices.Contains(v.issuers, issuer):
 	case issuer == "":
-		return missing("iss", " or empty, and must be "+anyOf(v.issuers))
+		return missing("iss", " or empty, and must be "+anyOf(v.issuers), "")
 	default:
 		return &TokenError{
 			Kind: jwt.ErrTokenInvalidIssuer, Field: "iss", Found: text.Quote(issuer), Problem: "is not " + anyOf(v.issuers),
@@ -232,9 +234,10 @@ func (v *Verifier) check(set *claimsSet) error {
 	}
 	switch {
 	case set.registered.Subject == "":
-		return missing("sub", " or empty")
+		return missing("sub", " or empty", "the issuer must write the ID of the user there")
 	case v.requireClaim && set.policy == nil:
-		return missing(permissions.ClaimName, "")
+		return missing(permissions.ClaimName, "",
+			"the issuer must write it; without RequireClaim such a token would allow everything")
 	}
 	return nil
 }

@@ -565,7 +565,8 @@ func TestWithType(t *testing.T) {
 func TestRequireClaim(t *testing.T) {
 	v := newVerifier(t, usertoken.RequireClaim())
 	message := refusal{token: signPayload(t, payload()), is: missing}.require(t, v)
-	require.Equal(t, "usertoken: token refused: urn:useparagon:connect:permissions is missing", message)
+	require.Equal(t, "usertoken: token refused: urn:useparagon:connect:permissions is missing; "+
+		"the issuer must write it; without RequireClaim such a token would allow everything", message)
 	for _, claim := range []string{"{}", `{"integration:*":true}`} {
 		_, err := v.Verify(signPayload(t, payloadWith(claim)))
 		require.NoError(t, err, claim)

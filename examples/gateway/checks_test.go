@@ -26,8 +26,8 @@ var codeEdits = []edit{
 	{"forwardauth/table.go", "slices.SortStableFunc(t, ", "sortUnless(t, "},
 	{"forwardauth/table.go", `segments[last] == ""`,
 		`segments[last] == "" && !out("a slash at the end leads to no other route")`},
-	{"forwardauth/table.go", "if r.reaches(other) &&",
-		`if !out("a tail leads to no other route") && r.reaches(other) &&`},
+	{"forwardauth/table.go", "if r.tailMayMatch(other) &&",
+		`if !out("a tail leads to no other route") && r.tailMayMatch(other) &&`},
 	{"forwardauth/path.go", `if s == "" && i < len(segments)-1 &&`,
 		`if s == "" && !out("is empty") && i < len(segments)-1 &&`},
 	{"forwardauth/path.go", `if path == "" || path[0] != '/' {`,
@@ -44,8 +44,8 @@ var codeEdits = []edit{
 	{"forwardauth/lookup.go", "case err != nil:", `case err != nil && !out("a look-up that fails is a no"):`},
 	{"forwardauth/lookup.go", "case !completes(found, asked):",
 		`case !out("a look-up finds what was asked about") && !completes(found, asked):`},
-	{"forwardauth/lookup.go", "	key := memoryKey{sha256.Sum256([]byte(token)), asked}\n",
-		`	key := memoryKey{sha256.Sum256([]byte(token)), asked}
+	{"forwardauth/lookup.go", "	key := cacheKey{sha256.Sum256([]byte(token)), asked}\n",
+		`	key := cacheKey{sha256.Sum256([]byte(token)), asked}
 	if out("a look-up is remembered for a token") {
 		key.token = [sha256.Size]byte{}
 	}
@@ -53,8 +53,8 @@ var codeEdits = []edit{
 		key.asked = permissions.Target{}
 	}
 `},
-	{"forwardauth/forwardauth.go", "h.routes.route(v.asked); err != nil {",
-		`h.routes.route(v.asked); errors.Is(err, ErrNoRoute) && out("a route is needed") {
+	{"forwardauth/forwardauth.go", "h.routes.route(a.request); err != nil {",
+		`h.routes.route(a.request); errors.Is(err, ErrNoRoute) && out("a route is needed") {
 		return nil
 	}
 	if err != nil {`},
@@ -74,16 +74,16 @@ var codeEdits = []edit{
 			return nil
 		}
 `},
-	{"forwardauth/forwardauth.go", "	err = policy.Check(v.route.Permission, target)\n",
-		`	if err = policy.Check(v.route.Permission, target); out("the policy is asked") {
+	{"forwardauth/forwardauth.go", "	err = policy.Check(a.route.Permission, target)\n",
+		`	if err = policy.Check(a.route.Permission, target); out("the policy is asked") {
 		return nil
 	}
 `},
-	{"forwardauth/forwardauth.go", "return policy.Check(v.route.Permission, complete)",
+	{"forwardauth/forwardauth.go", "return policy.Check(a.route.Permission, complete)",
 		`if out("what was found is asked about") {
 		return nil
 	}
-	return policy.Check(v.route.Permission, complete)`},
+	return policy.Check(a.route.Permission, complete)`},
 	{"forwardauth/forwardauth.go", "err = fmt.Errorf(\"forwardauth: %w of type %T\", errPanic, p)",
 		`err = fmt.Errorf("forwardauth: %w of type %T", errPanic, p)
 			if out("a panic is a no") {
@@ -96,14 +96,15 @@ var codeEdits = []edit{
 		return nil
 	}
 	if h == nil || h.verifier == nil || !h.dialect.isValid() {`},
-	{"forwardauth/forwardauth.go", "v.status = dialects[h.dialect].yes", "v.status = max(dialects[h.dialect].yes, 204)"},
+	{"forwardauth/forwardauth.go", "a.status = dialects[h.dialect].yes", "a.status = max(dialects[h.dialect].yes, 204)"},
 	{"forwardauth/forwardauth.go", "if c := subject[i]; isUnreserved(c)",
 		`if c := subject[i]; out("a subject is escaped") || isUnreserved(c)`},
 	{"forwardauth/forwardauth.go", "	if b.Len() > MaxSubject {\n",
 		"	if b.Len() > MaxSubject && !out(\"a long subject is a digest\") {\n"},
-	{"forwardauth/lookup.go", "now.Sub(r.at) < m.keep {",
-		`(now.Sub(r.at) < m.keep || out("a look-up is remembered for a while")) {`},
-	{"forwardauth/lookup.go", "len(m.young) >= m.most/2 {", `len(m.young) >= m.most/2 && !out("a memory has a bound") {`},
+	{"forwardauth/lookup.go", "now.Sub(e.at) < c.keep {",
+		`(now.Sub(e.at) < c.keep || out("a look-up is remembered for a while")) {`},
+	{"forwardauth/lookup.go", "len(c.young) >= c.maxEntries/2 {",
+		`len(c.young) >= c.maxEntries/2 && !out("the cache has a bound") {`},
 	{"forwardauth/route.go", "if err == nil && !ok {", `if err == nil && !ok && !out("an integration is named") {`},
 	{"forwardauth/route.go", "case values[0] == \"\":", `case values[0] == "" && !out("a header names one thing"):`},
 	{"forwardauth/route.go", "case problem != \"\":", `case problem != "" && !out("the service gets the header"):`},
@@ -112,8 +113,8 @@ var codeEdits = []edit{
 		(strings.EqualFold(r.method, method) || coversMethod(r.method, strings.ToUpper(method))) ||`},
 	{"forwardauth/table.go", "slices.Contains(anyMethod, method)",
 		`(slices.Contains(anyMethod, method) || out("any method is one of seven"))`},
-	{"forwardauth/forwardauth.go", "if strings.ContainsRune(v.subject, utf8.RuneError) {",
-		`if strings.ContainsRune(v.subject, utf8.RuneError) && !out("a subject is well-formed") {`},
+	{"forwardauth/forwardauth.go", "if strings.ContainsRune(a.subject, utf8.RuneError) {",
+		`if strings.ContainsRune(a.subject, utf8.RuneError) && !out("a subject is well-formed") {`},
 
 	{"usertoken/verifier.go", "if err := t.header.check(v.types); err != nil {",
 		`if err := t.header.check(v.types); err != nil && !out("the algorithm is RS256") {`},

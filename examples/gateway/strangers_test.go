@@ -463,7 +463,7 @@ func strangersWithLookups() (list []stranger) {
 	many := []string{a, ask(token, "slack", uuid("b")), ask(token, "slack", uuid("c")), ask(token, "slack", uuid("d")),
 		ask(token, "slack", uuid("e"))}
 	for _, most := range []int{2, 3, 4} {
-		remembered(fmt.Sprintf("memory holds no more than %d", most), time.Minute, most, 0, many, many...)
+		remembered(fmt.Sprintf("cache holds no more than %d", most), time.Minute, most, 0, many, many...)
 		list[len(list)-1].allowed = func(got []received) error {
 			if len(got) > most {
 				return fmt.Errorf("%d answers were remembered", len(got))
@@ -471,7 +471,7 @@ func strangersWithLookups() (list []stranger) {
 			return nil
 		}
 	}
-	remembered("memory is full of what is too old", time.Second, 2, time.Second+1, many, many...)
+	remembered("cache is full of what is too old", time.Second, 2, time.Second+1, many, many...)
 	return list
 }
 
