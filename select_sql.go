@@ -128,8 +128,8 @@ func NoColumn() Column { return Column{kind: columnNone} }
 //
 //   - for an integration: the integration
 //   - for a credential with a known ID: the credential ID
-//   - for a credential of which only the external ID is known: that and the integration
-//   - for a credential of which neither is known: the integration
+//   - for another credential: the integration, and each identifier of the credential that is known or
+//     absent
 //
 // NoColumn is an error for an identifier of T that is known.
 //
@@ -287,15 +287,19 @@ func (w *sqlWriter) placed(within *Target) (list []string, err error) {
 	if within.level < KindIntegration {
 		return nil, nil
 	}
-	byID := within.level == KindCredential && within.known.Has(CredentialID)
-	byExternalID := within.level == KindCredential && within.known.Has(CredentialExternalID) && !byID
+	needed := within.known | within.absent
+	if within.known.Has(CredentialID) {
+		needed = CredentialID
+	}
 	for p := integrationByName; p <= credentialByID; p++ {
 		which, column := p.identifiers(), w.columns[p]
-		needed := p == integrationByName && !byID || p == credentialByID && byID || p == credentialByExternalID &&
-			byExternalID
 		switch {
-		case column.kind == columnMissing && needed:
-			return nil, columnError(p, "is missing, and the selection is within "+within.String()+"; name the column")
+		case column.kind == columnMissing && which&needed != 0:
+			problem := "is missing, and the selection is within " + within.String() + "; name the column"
+			if within.absent.Has(which) {
+				problem += ", or give NoColumn if no row has one"
+			}
+			return nil, columnError(p, problem)
 		case column.kind == columnNone && within.known.Has(which):
 			return nil, columnError(p, "is NoColumn, but the selection is within "+within.String()+"; name the column")
 		case column.kind == columnMissing || column.kind == columnNone:

@@ -291,6 +291,25 @@ func TestSelectionWhereErrors(t *testing.T) {
 			with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
 			"the column for the integration is missing, and the selection is within",
 		},
+		{
+			"within a credential without an ID, without the column of the ID",
+			configurations(slack.Credential(permissions.NoID(), permissions.ExternalID("x"))), permissions.SQLite,
+			with(func(c *permissions.Columns) { c.CredentialID = none }), permissions.ErrSQL,
+			"the column for the credential ID is missing, and the selection is within integration \"slack\", " +
+				"no credential ID, credential external ID \"x\"; name the column, or give NoColumn if no row has one",
+		},
+		{
+			"within a credential that nothing identifies, without the column of the ID",
+			configurations(slack.Credential(permissions.NoID(), permissions.NoExternalID())), permissions.SQLite,
+			with(func(c *permissions.Columns) { c.CredentialID = none }), permissions.ErrSQL,
+			"the column for the credential ID is missing, and the selection is within",
+		},
+		{
+			"within a credential without an external ID, without the column of that",
+			configurations(slack.Credential(permissions.NoExternalID())), permissions.SQLite,
+			with(func(c *permissions.Columns) { c.CredentialExternalID = none }), permissions.ErrSQL,
+			"the column for the credential external ID is missing, and the selection is within",
+		},
 		{"NoColumn for the integration", all, permissions.SQLite,
 			with(func(c *permissions.Columns) { c.Integration = permissions.NoColumn() }), permissions.ErrSQL,
 			"everything is in an integration"},
@@ -373,6 +392,21 @@ func TestSelectionWhereNeeds(t *testing.T) {
 			},
 			"(" + inIntegration +
 				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])))`},
+		{"a credential with an ID, of which the external ID is absent",
+			slack.Credential(permissions.ID(idA), permissions.NoExternalID()),
+			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
+		{"a credential without an ID", slack.Credential(permissions.NoID(), permissions.ExternalID("x")),
+			permissions.Columns{
+				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.UUIDColumn("c"),
+				CredentialExternalID: permissions.CheckedColumn("e"),
+			},
+			"(" + inIntegration +
+				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])) AND (c IS NULL))`},
+		{"a credential without an ID, where no row has one",
+			slack.Credential(permissions.NoID(), permissions.NoExternalID()), permissions.Columns{
+				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.NoColumn(),
+				CredentialExternalID: permissions.CheckedColumn("e"),
+			}, "(" + inIntegration + " AND (e IS NULL))"},
 		{"a credential without an external ID, where no row has one",
 			slack.Credential(permissions.ID(idA), permissions.NoExternalID()), permissions.Columns{
 				CredentialID: permissions.UUIDColumn("c"), CredentialExternalID: permissions.NoColumn(),

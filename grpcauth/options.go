@@ -112,7 +112,9 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 // and not again.
 func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) Option {
 	if check == nil {
-		check = func(context.Context, *usertoken.Claims) error { return errors.New("WithCheck: the function is nil") }
+		check = func(context.Context, *usertoken.Claims) error {
+			return errors.New("WithCheck: the function is nil; give one, or leave the option out")
+		}
 	}
 	return option(func(o *options) { o.checks = append(o.checks, check) })
 }
@@ -139,7 +141,7 @@ func WithCeilingFunc(
 ) Option {
 	if ceiling == nil {
 		ceiling = func(context.Context, *usertoken.Claims) (*permissions.Policy, error) {
-			return nil, errors.New("WithCeilingFunc: the function is nil")
+			return nil, errors.New("WithCeilingFunc: the function is nil; give one, or leave the option out")
 		}
 	}
 	return option(func(o *options) { o.ceilings = append(o.ceilings, ceiling) })
