@@ -301,8 +301,9 @@ func (s *ruleset) grants(n int) iter.Seq[uint32] {
 	}
 }
 
-// moreNamed returns the hint to give more identifiers, or to ask about something deeper, if a rule
-// then grants the action.
+// moreNamed returns the hint to give more identifiers, or to ask about something deeper, if a rule then
+// grants the action. It does not say to ask about something deeper for an action that can create what it
+// acts on: that would be another question.
 func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 	tried := 0
 	for m := range s.grants(n) {
@@ -310,7 +311,7 @@ func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 		deeper := r.kind() > q.level && r != 0
 		missing := r.identifiers() & q.unknown
 		free := q.unknown | allIdentifiers&^identifiersTo(q.level)
-		if !deeper && missing == 0 || r.identifiers()&^(q.known|free) != 0 || !s.matches(m, q.Target, free) {
+		if deeper && acts(n).creates || !deeper && missing == 0 || r.identifiers()&^(q.known|free) != 0 || !s.matches(m, q.Target, free) {
 			continue
 		}
 		var copy Target
@@ -322,9 +323,9 @@ func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 				advice = append(advice, "give the "+atTarget.String())
 			}
 			if below := r.identifiers() &^ identifiersTo(e.Target.level); below != 0 {
-				advice = append(advice, "ask about the "+r.kind().String()+" itself")
+				advice = append(advice, "ask about the "+r.kind().String()+" itself, if it will be used")
 			} else if deeper {
-				advice = append(advice, "ask about a "+r.kind().String())
+				advice = append(advice, "ask about a "+r.kind().String()+", if one will be used")
 			}
 			return strings.Join(advice, " and ") + ": " + (Rule{s, m}).String() + " grants it"
 		}

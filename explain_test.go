@@ -344,6 +344,10 @@ func requireHint(t *testing.T, p *permissions.Policy, e *permissions.Explanation
 		require.True(t, allowedOn(about), "%v", e)
 	case grantsIt && (strings.HasPrefix(rule, "give the ") || strings.HasPrefix(rule, "ask about ")):
 		_, rule, _ = strings.Cut(rule, ": ")
+		if e.Action == permissions.CredentialWrite {
+			require.NotContains(t, e.Hint, "ask about a configuration")
+			require.NotContains(t, e.Hint, "ask about the configuration")
+		}
 		require.Contains(t, rules, rule)
 		require.True(t, rules[rule].Grant().Has(e.Action), "%v", e)
 		require.True(t, allowedOn(withNamesOf(rules[rule], asked)), "%v\nfollowed: %v", e,
@@ -361,7 +365,10 @@ func requireHint(t *testing.T, p *permissions.Policy, e *permissions.Explanation
 			require.True(t, rules[overridden].Grant().Has(e.Action), "%v", e)
 		}
 		for _, r := range rules {
-			if level, _, _ := matching(r, about); level == 0 && len(rules) < 100 {
+			// To connect a credential is never asked of a configuration in it.
+			isNoAdvice := e.Action == permissions.CredentialWrite && len(r.Path()) == 3 &&
+				e.Target.Level() < permissions.KindConfiguration
+			if level, _, _ := matching(r, about); level == 0 && len(rules) < 100 && !isNoAdvice {
 				require.False(t, allowedOn(withNamesOf(r, asked)), "%v\nbut %v helps", e, r)
 			}
 		}
@@ -600,6 +607,16 @@ func TestExplainText(t *testing.T) {
 			name:   "ask about a configuration of any integration",
 			policy: permissions.MustParse(`{"configuration:*": ["events"]}`),
 			action: permissions.Events, target: permissions.User(),
+		},
+		{
+			name:   "to connect a credential is not asked of a configuration",
+			policy: permissions.MustParse(`{"integration:*": true, "credential:*": false, "configuration:*": true}`),
+			action: permissions.CredentialWrite, target: slack,
+		},
+		{
+			name:   "the Proxy API with the credential of a configuration",
+			policy: permissions.MustParse(`{"integration:*": true, "credential:*": false, "configuration:*": true}`),
+			action: permissions.ProxyAPI, target: noExternalID,
 		},
 		{
 			name:   "asking about the integration would not help",

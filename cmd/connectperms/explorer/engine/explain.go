@@ -128,7 +128,11 @@ func (c *claim) changes(x permissions.Explanation, near *nearby) []change {
 		switch s.Outcome {
 		case permissions.OutcomeUndetermined:
 			rule = s.By
-		case permissions.OutcomeConditional, permissions.OutcomeDeeper:
+		case permissions.OutcomeDeeper:
+			if x.Action == permissions.CredentialWrite {
+				continue // to connect a credential is not asked of a configuration
+			}
+		case permissions.OutcomeConditional:
 		default:
 			continue
 		}

@@ -213,6 +213,7 @@ func TestChangesAreTrue(t *testing.T) {
 				for i, change := range got.Changes {
 					if change.Kind == "question" {
 						questions++
+						requireSameKindOfQuestion(t, q.Action, q.Target, change.Target)
 						again := object{"claim": handle, "action": q.Action, "target": change.Target}
 						require.Equal(t, change.Answer, call[answer](t, &e, "question", again).Answer)
 						require.NotEqual(t, got.Answer, change.Answer)
@@ -233,6 +234,18 @@ func TestChangesAreTrue(t *testing.T) {
 	}
 	require.Greater(t, questions, 100)
 	require.Greater(t, edits, 100)
+}
+
+// requireSameKindOfQuestion requires that nobody is told to ask of a configuration whether a credential may be
+// connected.
+func requireSameKindOfQuestion(t *testing.T, action string, asked, proposed json.RawMessage) {
+	t.Helper()
+	var before, after permissions.Target
+	require.NoError(t, before.UnmarshalJSON(asked))
+	require.NoError(t, after.UnmarshalJSON(proposed))
+	if action == string(permissions.CredentialWrite) && before.Level() < permissions.KindConfiguration {
+		require.Less(t, after.Level(), permissions.KindConfiguration, "%s", asked)
+	}
 }
 
 // requireEdit requires that an explanation proposes that the rule which denies grants the action, if the question
