@@ -490,7 +490,7 @@ func (b *parser) found(t strictjson.Type, value string) string {
 	case t == strictjson.String:
 		return "the string " + text.Quote(value)
 	case t == strictjson.Null && b.from == fromValue:
-		return "nil, or a Go value that JSON does not have,"
+		return "nil, or a Go value of a type that encoding/json does not decode to,"
 	}
 	return t.String()
 }

@@ -642,7 +642,7 @@ func TestFromValueRefuses(t *testing.T) {
 	endlessList := []any{nil}
 	endlessList[0] = endlessList
 	const (
-		notJSON   = "nil, or a Go value that JSON does not have,"
+		notJSON   = "nil, or a Go value of a type that encoding/json does not decode to,"
 		notAClaim = "is not a claim"
 		anObject  = `a claim is an object of scopes, such as {"integration:*":true}`
 		giveMap   = "give a map[string]any; where the token has no such key, take Unrestricted"

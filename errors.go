@@ -48,7 +48,8 @@ type ParseError struct {
 
 	// Offset is the place in the claim's text, in bytes from its first byte. It is -1 where
 	// the claim has no text: for a claim that was a Go value, for a Builder, and for a Scope. Of a
-	// claim that is a JSON string it is the place in the text inside (SPEC 6.3).
+	// claim that is a JSON string it is the place in the text inside (SPEC 6.3), unless the mistake is
+	// in what surrounds that text.
 	Offset int
 
 	// Found is what was found there, shortened if it is long: a name in quotation marks, or a

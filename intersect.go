@@ -10,14 +10,14 @@ import (
 // says and a service's own ceiling for a role. Ask it as any other policy. Where it denies,
 // [Decision.Part] names the first part that does.
 //
-// A nil or zero policy among the policies makes the result deny everything. An unrestricted one
-// takes nothing away. If all are unrestricted and declare the same permissions, the result is
+// A nil or zero policy among the policies makes the result deny everything. An unrestricted one takes
+// nothing away but the permissions that it does not know: give all the same [WithPermissions]. If all are unrestricted and declare the same permissions, the result is
 // unrestricted. The parts of an intersection among the policies become parts of the result. The
 // intersection of one policy answers as that policy does. The result has the hooks of all the
 // policies, see [Policy.Observe].
 //
 // A question takes as long as it takes to ask the parts. A part that does not know a permission
-// that another part declares denies it, with [ReasonNoRule].
+// that another part declares denies it, with [ReasonNoRule], even if it is unrestricted.
 //
 // No policies at all are an error, and so are policies that declare more permissions together than
 // one policy can. An intersection is not a claim, so [Policy.MarshalJSON] returns an error and it
@@ -77,8 +77,8 @@ func unionOf(rules []*ruleset) (union vocabulary) {
 }
 
 // Parts returns the policies that an intersection asks, in the order of [Intersect]'s arguments and
-// without their hooks. It leaves out unrestricted policies that take nothing away. So the index of
-// a part can differ from that of the argument. [Decision.Part] is the index in this list plus one.
+// without their hooks. It leaves out unrestricted policies that take nothing away, unless only
+// they declare some permission. So the index of a part can differ from that of the argument. [Decision.Part] is the index in this list plus one.
 // Parts returns nil if p is not an intersection.
 func (p *Policy) Parts() []*Policy {
 	if p == nil || p.parts == nil {

@@ -41,7 +41,7 @@ const (
 	// SQLite is for database/sql. Arguments are ?. It is for SQLite 3.38 and later, or an older one
 	// with its JSON functions. SQLite can store text that is not UTF-8. A row with such an
 	// identifier should not be selected, but it is if the policy allows everything except what its
-	// rules name.
+	// rules name. A row is not selected if it has U+FFFE or U+FFFF in a [TextColumn].
 	SQLite
 )
 

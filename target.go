@@ -273,7 +273,7 @@ func ExternalIDPtr(id *string) Identifier {
 // one leading ext: has been removed. The other identifier stays unknown.
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
-// beside them.
+// beside them: two IDs, or two external IDs, make a target invalid.
 func Reference(ref string) Identifier { return newIdentifier(referenceText, ref) }
 
 // A problem is why a target is invalid. The zero problem is that of the zero Target.
