@@ -506,7 +506,8 @@ func TestDecodeErrors(t *testing.T) {
 	for _, c := range []*usertoken.Claims{nil, {}, {Policy: permissions.Unrestricted()}} {
 		err = c.Decode(&all)
 		requireReasons(t, err)
-		require.EqualError(t, err, "usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")
+		require.EqualError(t, err,
+			"usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")
 	}
 }
 
