@@ -270,7 +270,10 @@ func ExternalIDPtr(id *string) Identifier {
 
 // Reference returns the identifier that a string stands for in the platform's SDK and its request
 // headers (SPEC 3.5). A UUID in its usual spelling is an ID. Anything else is an external ID, after
-// one leading ext: has been removed. The other identifier stays unknown.
+// one leading ext: has been removed, also a UUID in another spelling. The other identifier stays unknown.
+//
+// Look the object up by the same rule, and not by a UUID parser or in a column of the type uuid, which
+// may read such a spelling as the ID of an object with another external ID.
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
 // beside them: two IDs, or two external IDs, make a target invalid.

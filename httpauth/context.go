@@ -2,6 +2,7 @@ package httpauth
 
 import (
 	"context"
+	"slices"
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/usertoken"
@@ -13,8 +14,18 @@ type identity struct {
 	token      string            // the token that the middleware has verified; "" if none
 	claims     *usertoken.Claims // nil if there are none
 
-	granted *permissions.Policy // the policy of the token, without ceilings and observers
-	refused *usertoken.Claims   // for the log: the claims of a verified token that a check or a ceiling refused
+	granted  *permissions.Policy   // the policy of the token, without ceilings and observers
+	ceilings []*permissions.Policy // those of the middleware for this request, unless it is report-only
+	outer    []*permissions.Policy // those of the middlewares around it
+	refused  *usertoken.Claims     // for the log: the claims of a verified token that a check or a ceiling refused
+}
+
+// around returns the ceilings of the middlewares around m.
+func (id *identity) around(m *Middleware) []*permissions.Policy {
+	if id.middleware == m {
+		return id.outer
+	}
+	return slices.Concat(id.outer, id.ceilings)
 }
 
 // isFor reports whether id has the claims of a token that m verified, and the claims still hold.
@@ -42,7 +53,8 @@ func identityOf(ctx context.Context) *identity {
 //
 // A [Middleware] does not trust such claims: it verifies the token of its request.
 func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
-	return withIdentity(ctx, &identity{middleware: identityOf(ctx).middleware, claims: claims})
+	id := identityOf(ctx)
+	return withIdentity(ctx, &identity{middleware: id.middleware, claims: claims, ceilings: id.ceilings, outer: id.outer})
 }
 
 // FromContext returns the claims in a context, and whether there are any. Without any, the claims are

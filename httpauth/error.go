@@ -138,19 +138,57 @@ func (m *Middleware) answer(w http.ResponseWriter, r *http.Request, err error) {
 	e := errorOf(err)
 	m.log(r, e, "request refused")
 	e.setHeader(w.Header())
-	if m.onError != nil {
-		m.onError(w, r, e)
+	if m.onError == nil {
+		e.ServeHTTP(w, r)
 		return
 	}
-	e.ServeHTTP(w, r)
+	refusal := &refusalWriter{ResponseWriter: w, status: e.status()}
+	m.onError(refusal, r, e)
+	refusal.begin()
 }
+
+// A refusalWriter gives a response the status of an error, unless the error handler writes another one.
+type refusalWriter struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+func (w *refusalWriter) begin() {
+	if !w.begun {
+		w.WriteHeader(w.status)
+	}
+}
+
+func (w *refusalWriter) WriteHeader(status int) {
+	w.begun = w.begun || status >= 200
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *refusalWriter) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(b)
+}
+
+// FlushError and Unwrap are for [http.ResponseController].
+func (w *refusalWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // retryAfter is how many seconds a caller waits before it tries again after a 503.
 const retryAfter = "5"
 
 // setHeader sets WWW-Authenticate for every 401 (RFC 9110, section 15.5.2) and for every code of RFC
-// 6750, and Retry-After for every 503 that has none.
+// 6750, and Retry-After for every 503 that has none. It replaces what the handler said of its own body,
+// and of caches.
 func (e *Error) setHeader(header http.Header) {
+	for _, name := range []string{"Content-Encoding", "Content-Length", "ETag", "Last-Modified"} {
+		header.Del(name)
+	}
+	header.Set("Cache-Control", "no-store")
 	switch {
 	case e.Code != "":
 		header.Set("WWW-Authenticate", `Bearer error="`+e.Code+`"`)
@@ -163,8 +201,8 @@ func (e *Error) setHeader(header http.Header) {
 }
 
 // ServeHTTP writes the response that there is without an error handler: a problem of RFC 9457 with the
-// status and the code, and nothing of e.Err. It sets WWW-Authenticate for a 401 and for a code, and
-// Retry-After for a 503. An error handler that changes nothing for an error calls it.
+// status and the code, and nothing of e.Err. It sets WWW-Authenticate for a 401 and for a code,
+// Retry-After for a 503, and Cache-Control: no-store. An error handler that changes nothing for an error calls it.
 func (e *Error) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status := e.status()
 	body, _ := json.Marshal(struct { // strings and a number never fail
@@ -174,7 +212,6 @@ func (e *Error) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Error  string `json:"error,omitempty"`
 	}{"about:blank", cmp.Or(http.StatusText(status), strconv.Itoa(status)), status, e.Code})
 	e.setHeader(w.Header())
-	w.Header().Del("Content-Length") // it would be that of the body which the handler wanted to write
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n'))

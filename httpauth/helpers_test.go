@@ -91,6 +91,7 @@ func requireProblem(t *testing.T, resp *http.Response, status int, code string) 
 		retry = []string{"5"}
 	}
 	require.Equal(t, retry, resp.Header.Values("Retry-After"))
+	require.Equal(t, []string{"no-store"}, resp.Header.Values("Cache-Control"))
 }
 
 // nobody is a handler that no request must reach.

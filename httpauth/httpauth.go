@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/connectperms/permissions"
@@ -135,7 +136,7 @@ func (m *Middleware) authenticate(r *http.Request) (*http.Request, error) {
 	if known && len(m.ceilings) == 0 {
 		return r, nil
 	}
-	r = r.WithContext(withIdentity(r.Context(), &identity{middleware: m}))
+	r = r.WithContext(withIdentity(r.Context(), &identity{middleware: m, outer: id.around(m)}))
 	if known { // the ceiling of another request with the same context can differ
 		claims := *id.claims
 		claims.Policy = id.granted
@@ -176,14 +177,21 @@ func (m *Middleware) identify(r *http.Request, token string) (*http.Request, err
 }
 
 // admit returns the request with an identity. claims has the policy of the token. admit intersects it
-// with the ceilings.
+// with the ceilings, those of the middlewares around m included.
 func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Claims) (*http.Request, error) {
-	granted := claims.Policy
-	policy, err := m.underCeilings(r, claims)
+	id := &identity{middleware: m, token: token, claims: claims, granted: claims.Policy, outer: identityOf(r.Context()).outer}
+	ceilings, err := m.ceilingsOf(r, claims)
 	if err != nil {
 		return m.refuse(r, claims), err
 	}
-	ctx := withIdentity(r.Context(), &identity{middleware: m, token: token, claims: claims, granted: granted})
+	if !m.reportOnly {
+		id.ceilings = ceilings
+	}
+	policy, err := permissions.Intersect(slices.Concat([]*permissions.Policy{claims.Policy}, id.outer, ceilings)...)
+	if err != nil {
+		return m.refuse(r, claims), err
+	}
+	ctx := withIdentity(r.Context(), id)
 	for _, observe := range m.observers {
 		policy = policy.Observe(func(o permissions.Observation) { observe(ctx, o) })
 	}
@@ -193,7 +201,8 @@ func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Clai
 
 // refuse returns a request without claims. Its log line names the subject of a genuine token.
 func (m *Middleware) refuse(r *http.Request, claims *usertoken.Claims) *http.Request {
-	return r.WithContext(withIdentity(r.Context(), &identity{middleware: m, refused: claims}))
+	outer := identityOf(r.Context()).outer
+	return r.WithContext(withIdentity(r.Context(), &identity{middleware: m, outer: outer, refused: claims}))
 }
 
 // check calls the service's checks.
@@ -212,15 +221,14 @@ func (m *Middleware) check(ctx context.Context, claims *usertoken.Claims) error 
 	return nil
 }
 
-// underCeilings returns the intersection of the policy of the claims with the ceilings.
-func (m *Middleware) underCeilings(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error) {
-	policies := []*permissions.Policy{claims.Policy}
+// ceilingsOf returns the ceilings of a request.
+func (m *Middleware) ceilingsOf(r *http.Request, claims *usertoken.Claims) (ceilings []*permissions.Policy, err error) {
 	for _, ceiling := range m.ceilings {
 		policy, err := ceiling(r, claims)
 		if err != nil {
 			return nil, err
 		}
-		policies = append(policies, policy)
+		ceilings = append(ceilings, policy)
 	}
-	return permissions.Intersect(policies...)
+	return ceilings, nil
 }

@@ -149,6 +149,63 @@ func TestTwoMiddlewares(t *testing.T) {
 	requireProblem(t, serve(h, r), 403, insufficientScope)
 }
 
+// What one middleware does not allow, another one inside of it does not allow either.
+func TestCeilingHoldsInside(t *testing.T) {
+	slackOnly := permissions.MustParse(`{"integration:slack": true}`)
+	require200 := func(t *testing.T, h func(http.Handler) http.Handler) {
+		t.Helper()
+		require.Equal(t, 204, serve(h(&somebody{}), request(t, "ann", everything)).StatusCode)
+	}
+	require403 := func(t *testing.T, h func(http.Handler) http.Handler) {
+		t.Helper()
+		requireProblem(t, serve(h(nobody(t)), request(t, "ann", everything)), 403, insufficientScope)
+	}
+	asks := func(m *httpauth.Middleware, integration string) func(http.Handler) http.Handler {
+		return m.Require(permissions.Events, fixed(permissions.Integration(integration), nil))
+	}
+	for _, c := range []struct {
+		name    string
+		between func(http.Handler) http.Handler
+	}{
+		{"directly", func(next http.Handler) http.Handler { return next }},
+		{"with another middleware between them", newAuth().Wrap},
+		{"with a report-only middleware between them", newAuth(httpauth.ReportOnly()).Wrap},
+		{"with a report-only middleware that accepts no token between them",
+			httpauth.New(nil, httpauth.ReportOnly()).Wrap},
+		{"with other claims between them", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				admin := &usertoken.Claims{Policy: everything}
+				next.ServeHTTP(w, r.WithContext(httpauth.NewContext(r.Context(), admin)))
+			})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, inner := range []*httpauth.Middleware{
+				newAuth(), newAuth(httpauth.WithCeiling(everything)),
+			} {
+				outer := newAuth(httpauth.WithCeiling(slackOnly))
+				inside := func(integration string) func(http.Handler) http.Handler {
+					return func(next http.Handler) http.Handler {
+						return outer.Wrap(c.between(inner.Wrap(asks(inner, integration)(next))))
+					}
+				}
+				require200(t, inside("slack"))
+				require403(t, inside("jira"))
+			}
+		})
+	}
+	t.Run("not of a report-only middleware", func(t *testing.T) {
+		outer, inner := newAuth(httpauth.WithCeiling(nothing), httpauth.ReportOnly()), newAuth()
+		require200(t, func(next http.Handler) http.Handler { return outer.Wrap(asks(inner, "jira")(next)) })
+	})
+	t.Run("and once only for the same middleware", func(t *testing.T) {
+		m := newAuth(httpauth.WithCeiling(slackOnly))
+		var next somebody
+		serve(m.Wrap(m.Wrap(&next)), request(t, "ann", everything))
+		require.Len(t, httpauth.Policy(next.requests[0].Context()).Parts(), 2)
+	})
+}
+
 func TestClaimsOfOtherTransportsAreNotTrusted(t *testing.T) {
 	admin, err := kit.Verifier().Verify(kit.Token(t, "admin", everything))
 	require.NoError(t, err)

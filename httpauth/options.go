@@ -32,8 +32,8 @@ type options struct {
 }
 
 // WithErrorHandler sets the function that writes the response to each refused request. The headers
-// WWW-Authenticate and Retry-After are set by then, and the function may change them. It writes e.Status
-// and what the caller may know. Do not write e.Err, which names the rule that denied. Choose the answer
+// WWW-Authenticate, Retry-After and Cache-Control are set by then, and the function may change them. It
+// writes what the caller may know. The status is e.Status unless it writes another one. Do not write e.Err, which names the rule that denied. Choose the answer
 // by e.Status alone, so that both kinds of 404 stay the same (see [Guard]). For an error that it
 // does not want to change, the function calls [Error.ServeHTTP]. With nil, this package writes the
 // response.
@@ -134,7 +134,8 @@ func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) 
 
 // WithCeiling sets a policy of the service's own. No request is allowed more than that, whatever its
 // token says: the policy of a request is the intersection of both ([permissions.Intersect]). A nil or
-// zero ceiling denies everything. What a ceiling denies is answered as any denial, with 403.
+// zero ceiling denies everything. What a ceiling denies is answered as any denial, with 403. A second
+// Middleware inside of this one is below the ceiling too, unless this one is [ReportOnly].
 //
 // Read the ceiling with the same options as the claims ([usertoken.WithClaimOptions]). It denies
 // permissions that it does not know.

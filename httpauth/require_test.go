@@ -2,10 +2,12 @@ package httpauth_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -271,6 +273,68 @@ func TestUnavailableHasRetryAfter(t *testing.T) {
 		t.Run("code "+strconv.Quote(code), func(t *testing.T) {
 			e := &httpauth.Error{Status: http.StatusServiceUnavailable, Code: code}
 			require.NotEmpty(t, serve(e, httptest.NewRequest("GET", "/", nil)).Header.Get("Retry-After"))
+		})
+	}
+}
+
+// A response to a refused request says nothing of the body that the handler wanted to write, and nobody stores it.
+func TestRefusalReplacesTheHeadersOfTheHandler(t *testing.T) {
+	h := newAuth().Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{
+			"Cache-Control": "public", "Content-Encoding": "gzip", "Content-Length": "1000", "Etag": `"1"`,
+			"Last-Modified": "Thu, 26 Nov 2026 00:00:00 GMT", "X-Request-Id": "7",
+		} {
+			w.Header().Set(name, value)
+		}
+		httpauth.WriteError(w, r, httpauth.ErrNotFound)
+	}))
+	resp := serve(h, request(t, "ann", everything))
+	requireProblem(t, resp, 404, "")
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified"} {
+		require.Empty(t, resp.Header.Values(name), name)
+	}
+	require.Equal(t, "7", resp.Header.Get("X-Request-Id"))
+}
+
+// An error handler that forgets the status must not let the caller take the answer for a yes.
+func TestErrorHandlerThatWritesNoStatus(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(w http.ResponseWriter)
+		want  int
+		body  string
+	}{
+		{"nothing", func(http.ResponseWriter) {}, 401, ""},
+		{"a body", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "no") }, 401, "no"},
+		{"a flush", func(w http.ResponseWriter) {
+			require.NoError(t, http.NewResponseController(w).Flush())
+			_, _ = io.WriteString(w, "no")
+		}, 401, "no"},
+		{"a hint before it", func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusEarlyHints)
+			_, _ = io.WriteString(w, "no")
+		}, 401, "no"},
+		{"its own status", func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusTeapot)
+			_, _ = io.WriteString(w, "no")
+		}, 418, "no"},
+		{"a deadline of the connection", func(w http.ResponseWriter) {
+			require.NoError(t, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)))
+		}, 401, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			auth := newAuth(httpauth.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, _ *httpauth.Error) {
+				c.write(w)
+			}))
+			server := httptest.NewServer(auth.Wrap(nobody(t)))
+			defer server.Close()
+			resp, err := server.Client().Get(server.URL)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.want, resp.StatusCode)
+			require.Equal(t, c.body, string(body))
 		})
 	}
 }

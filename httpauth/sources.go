@@ -39,6 +39,12 @@ const (
 // So look the credential up within that integration and subject before using it, or use [Guard], which
 // asks about the row that it loads.
 //
+// Look it up by the same rule too: only a UUID in its usual spelling is an ID, and all else is an external ID.
+// If the service reads 3fa85f6457174562b3fc2c963f66afa6 as a UUID, the policy is asked about an external ID that
+// no row has, and a rule that denies the external ID of the row does not match. The integration must have the
+// name that claims have. If the service finds Slack under slack, Slack and its UUID, take the name from
+// the row.
+//
 // A request never becomes a question about the level above because it leaves something out. Where it
 // should, such as for an App Event with or without a credential, write a [TargetFunc].
 type Sources struct {
