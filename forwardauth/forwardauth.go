@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/httpauth"
@@ -21,7 +20,6 @@ import (
 // with every byte escaped but letters, digits and -._~@ (RFC 3986, section 2.1). If the escaped subject is
 // longer than [MaxSubject], the header has sha256: and the SHA-256 of the subject in hexadecimal digits
 // instead. An escaped subject has no colon, so the two cannot be mistaken for each other.
-// A subject with U+FFFD is refused, because different malformed texts decode to it.
 const SubjectHeader = "X-Auth-Subject"
 
 // MaxSubject is the length up to which [SubjectHeader] has the escaped subject itself. Gateways and
@@ -102,7 +100,7 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 
 // WithTimeout sets how long a decision may take. The default is 2 seconds. After that time the
 // contexts of the key source and of the [Lookup] end, and a request that the policy would allow is answered
-// with 503. Give the gateway a timeout that is a little longer.
+// with 503 once the function returns. Give the gateway a timeout that is a little longer.
 func WithTimeout(timeout time.Duration) Option {
 	return func(o *options) {
 		if o.timeout = timeout; timeout <= 0 {
@@ -308,10 +306,6 @@ func (h *Handler) ask(ctx context.Context, r *http.Request, a *answer) (err erro
 		return err
 	}
 	a.subject = claims.Subject
-	if strings.ContainsRune(a.subject, utf8.RuneError) { // different malformed texts decode to it
-		return fmt.Errorf("forwardauth: %w: the subject of the token holds U+FFFD or is malformed; the issuer "+
-			"must write valid Unicode", ErrRequest)
-	}
 	target, err := a.route.target(segments, r.Header)
 	if err != nil {
 		return err

@@ -375,6 +375,8 @@ func TestQuery(t *testing.T) {
 		"%2525255Fmethod=DELETE": true, "%20_method=DELETE": true, "+_method=DELETE": true,
 		"_method%00x=DELETE": true, "[method=DELETE": true, "X-HTTP-Method-Override=DELETE": true,
 		"http_method=DELETE": true, "a=b%26_method=DELETE": true,
+		"x-tunneled-method=DELETE": true, "X_Tunneled_Method=DELETE": true, "a=b&x%2Dtunneled%2Dmethod=DELETE": true,
+		"tunneled-method=x": false,
 		"%u005fmethod=DELETE": true, "%u005f%u006dethod=DELETE": true,
 		"%U005Fmethod=DELETE": true, "_%u006dethod": true, "_metho%u0064": true, "%25u005fmethod=DELETE": true,
 		"_%EF%BD%8Dethod=DELETE": true, "%EF%BC%BF%EF%BD%8D%EF%BD%85%EF%BD%94%EF%BD%88%EF%BD%8F%EF%BD%84": true,

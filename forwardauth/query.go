@@ -51,7 +51,7 @@ func unescapeUnicode(s string) string {
 // overrides has the names of parameters that override the method, without what is not a letter. It is
 // not modified.
 var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride", "httpmethodoverride",
-	"xhttpmethodoverride", "xmethodoverride"}
+	"xhttpmethodoverride", "xmethodoverride", "xtunneledmethod"}
 
 // isOverride looks at the ASCII letters of a name only, because readers differ in what else they ignore or take
 // for an underscore: spaces, dots, brackets, NUL. A reader may also turn a character that is not ASCII into

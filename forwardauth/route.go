@@ -249,7 +249,7 @@ func (r *route) checkQuestion(known *permissions.Policy) error {
 	return nil
 }
 
-// matches reports whether the pattern matches a method and the segments of a path.
+// matches reports whether the pattern matches a method and the decoded segments of a path.
 func (r *route) matches(method string, segments []string) bool {
 	n := len(r.segments)
 	return r.matchesMethod(method) && (len(segments) == n && !r.hasTail || len(segments) > n && r.hasTail) &&
@@ -260,10 +260,10 @@ func (r *route) matchesMethod(method string) bool {
 	return r.method != "" && r.method == method || coversMethod(r.method, method)
 }
 
-// matchesSegments reports whether a pattern matches the segments that it has one for.
+// matchesSegments reports whether a pattern matches the decoded segments that it has one for.
 func matchesSegments(pattern, segments []string) bool {
 	for i, s := range pattern {
-		if s == variable && segments[i] == "" || s != variable && s != unescape(segments[i]) {
+		if s == variable && segments[i] == "" || s != variable && s != segments[i] {
 			return false
 		}
 	}
@@ -273,7 +273,7 @@ func matchesSegments(pattern, segments []string) bool {
 // ErrRequest matches the refusal of a request that names its target wrongly.
 var ErrRequest = errors.New("bad request")
 
-// target returns the target of a request.
+// target returns the target of a request with the decoded segments of its path.
 func (r *route) target(segments []string, header http.Header) (permissions.Target, error) {
 	if r.Integration.kind == 0 {
 		return permissions.User(), nil
@@ -319,7 +319,7 @@ func (r *route) value(s Source, segments []string, header http.Header) (string, 
 	case sourceLiteral:
 		return s.name, true, nil
 	case sourcePath:
-		return strings.Clone(unescape(segments[slices.Index(r.names, s.name)])), true, nil
+		return strings.Clone(segments[slices.Index(r.names, s.name)]), true, nil
 	case sourceHeader:
 		var values []string
 		problem := ""

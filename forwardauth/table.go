@@ -58,7 +58,7 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// find returns the most specific route for a method and the segments of a path, or nil.
+// find returns the most specific route for a method and the decoded segments of a path, or nil.
 func (t table) find(method string, segments []string) *route {
 	for _, r := range t {
 		if r.matches(method, segments) {
@@ -71,12 +71,16 @@ func (t table) find(method string, segments []string) *route {
 // ErrNoRoute matches the refusal of a request that no route matches.
 var ErrNoRoute = errors.New("no route")
 
-// route returns the route of a request and the segments of its path. An error matches [ErrNoRoute] or
-// [ErrPath].
+// route returns the route of a request and the decoded segments of its path. An error matches [ErrNoRoute]
+// or [ErrPath].
 func (t table) route(asked request) (*route, []string, error) {
-	segments, err := splitPath(asked.path)
+	raw, err := splitPath(asked.path)
 	if err != nil {
 		return nil, nil, err
+	}
+	segments := make([]string, len(raw))
+	for i, s := range raw {
+		segments[i] = unescape(s)
 	}
 	r := t.find(asked.method, segments)
 	if r == nil {
@@ -94,14 +98,14 @@ func (t table) route(asked request) (*route, []string, error) {
 	for _, other := range t {
 		if r.tailMayMatch(other) && other.matchesMethod(asked.method) && matchesSegments(other.segments[:head], segments) &&
 			!other.asksLike(r) {
-			return nil, nil, &PathError{Segment: segments[head],
+			return nil, nil, &PathError{Segment: raw[head],
 				Problem: "may be read as a path of " + text.Quote(other.Pattern)}
 		}
 	}
-	if err := checkSegments(segments[:head], 0); err != nil {
+	if err := checkSegments(raw[:head], 0); err != nil {
 		return nil, nil, err
 	}
-	if err := checkSegments(segments[head:], r.Tail); err != nil {
+	if err := checkSegments(raw[head:], r.Tail); err != nil {
 		return nil, nil, err
 	}
 	return r, segments, nil

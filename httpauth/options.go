@@ -120,7 +120,7 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 //
 // An error that matches [ErrRevoked] or [usertoken.ErrToken] refuses the token with 401. An [*Error]
 // refuses it with its own status. Any other error says that the check failed, which is not the token's
-// fault, and is answered with 503. A nil check fails.
+// fault, and is answered with 503, also a denial of [permissions.Policy.Check]. A nil check fails.
 //
 // The context is that of the request. It does not have the claims yet.
 func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) Option {
@@ -184,7 +184,8 @@ func WithTokenFrom(token func(*http.Request) (string, error)) Option {
 // A request that would be refused is logged ([WithLogger]) with the attribute report_only, and the
 // observers see the question. Then the request passes. Without a logger and observers, nothing is
 // reported. If the token was refused, the request has no claims, so [Policy] denies everything. A handler
-// that asks for itself decides for itself, and [WriteError] answers. Where another middleware of this
+// that asks for itself decides for itself, and [WriteError] answers. So does [Guard] if the object cannot
+// be loaded. The functions that options are given still run, and can delay or panic. Where another middleware of this
 // package protects the same route, put it inside this one, so that its claims are what handlers see.
 func ReportOnly() Option {
 	return option(func(o *options) { o.reportOnly = true })

@@ -37,7 +37,7 @@ import (
 // ProjectID is the project of a Kit's tokens.
 const ProjectID = "test-project"
 
-// A Kit has its own key. It signs tokens, and its verifier accepts them and no others. Any number of
+// A Kit has its own key. It signs tokens, and its verifier accepts them. Any number of
 // goroutines can share one. The zero Kit fails every test that asks it for a token.
 type Kit struct {
 	verifier *usertoken.Verifier
@@ -125,8 +125,8 @@ func (k *Kit) take(t testing.TB) *keys {
 	return keys
 }
 
-// Verifier returns the verifier. It accepts the tokens of this Kit and no others. The zero Kit returns
-// nil, which accepts no token.
+// Verifier returns the verifier. It accepts the tokens of this Kit and those of keys that options add,
+// and no others. The zero Kit returns nil, which accepts no token.
 func (k *Kit) Verifier() *usertoken.Verifier { return k.verifier }
 
 // Token returns a token for a subject with a policy, valid for an hour from now on. With

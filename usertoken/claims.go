@@ -125,6 +125,8 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 // claims set in which two names of the top level differ only in letter case, or one differs so from
 // a registered name. It does not look at names inside a claim, and a claim TENANT still fills a
 // field tenant. An error about such names, or about a value that does not fit, matches [ErrToken].
+// It does not wrap the error of a method such as UnmarshalJSON, whose text may hold the whole value.
+// It has the beginning of that text.
 //
 // Claims that were not read from a token have nothing to decode. That is another error, and so is an
 // argument that json.Unmarshal cannot decode into.
@@ -150,7 +152,10 @@ func (c *Claims) Decode(into any) error {
 			Problem: "is of the type " + kind + ", which does not fit into " + misfit.Type.String(),
 		}
 	}
-	return &TokenError{Kind: jwt.ErrTokenInvalidClaims, Field: "payload", Problem: "cannot be decoded", Err: err}
+	// The text of err may hold the whole value of a claim, so it is shortened, and err is not wrapped.
+	return &TokenError{
+		Kind: jwt.ErrTokenInvalidClaims, Field: "payload", Problem: "cannot be decoded: " + text.Plain(err.Error()),
+	}
 }
 
 // reservedNames are the names of the registered claims (RFC 7519, section 4.1) and of the permissions

@@ -28,7 +28,7 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 		return nil, malformed("header", "is nested too deep", "")
 	}
 	found, err := source(ctx, asked)
-	if errors.Is(err, ErrToken) {
+	if errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable) {
 		refused := t.header.noKey()
 		refused.Err = err
 		return nil, refused
@@ -40,7 +40,7 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 	if set, ok := found.(jwt.VerificationKeySet); ok {
 		list = set.Keys
 	}
-	if found == nil || len(list) == 0 {
+	if found == nil || found == (*rsa.PublicKey)(nil) || len(list) == 0 {
 		return nil, t.header.noKey()
 	}
 	var usable []*rsa.PublicKey

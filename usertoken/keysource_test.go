@@ -55,14 +55,20 @@ func TestKeyfunc(t *testing.T) {
 			`kid "2026" names no known key; if the issuer has a new key, load its keys again`},
 		{"a refusal", nil, fmt.Errorf("%w: no such key", usertoken.ErrToken), noKey,
 			`kid "2026" names no known key; if the issuer has a new key, load its keys again: token refused: no such key`},
+		{"a refusal of a function for golang-jwt", nil, fmt.Errorf("%w: no such key", jwt.ErrTokenUnverifiable), noKey,
+			`kid "2026" names no known key; if the issuer has a new key, load its keys again: ` +
+				`token is unverifiable: no such key`},
+		{"a nil key", (*rsa.PublicKey)(nil), nil, noKey,
+			`kid "2026" names no known key; if the issuer has a new key, load its keys again`},
 		{"a refusal beside the key", project, usertoken.ErrToken, noKey,
 			`kid "2026" names no known key; if the issuer has a new key, load its keys again: token refused`},
 
 		{"an error", nil, errDown, down, "connection refused"},
 		{"an error beside the key", project, errDown, down, "connection refused"},
-		{"a nil key", (*rsa.PublicKey)(nil), nil, down, "of 1 found none can verify RS256: the key is nil"},
+		{"another error of golang-jwt", nil, jwt.ErrTokenMalformed, down, "token is malformed"},
 		{"a zero key", new(rsa.PublicKey), nil, down, "none can verify RS256: the key has a modulus that is not positive"},
 		{"a set of nil", set(nil), nil, down, "none can verify RS256: the key is a key of an unknown kind"},
+		{"a set of a nil key", set((*rsa.PublicKey)(nil)), nil, down, "of 1 found none can verify RS256: the key is nil"},
 		{"a key by value", *project, nil, down, "the key is a value of the type rsa.PublicKey"},
 		{"a private key", projectKey(), nil, down, "the key is an RSA private key"},
 		{"a secret", []byte("secret"), nil, down, "the key is a secret"},
@@ -101,6 +107,17 @@ func TestKeyfunc(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The usual function for golang-jwt looks the key up in a map. It returns a nil key for an unknown kid.
+func TestKeyfuncOfAMap(t *testing.T) {
+	keys := map[any]*rsa.PublicKey{"2026": &projectKey().PublicKey}
+	v := must[*usertoken.Verifier](t)(usertoken.NewVerifier(testProject, nil, usertoken.WithClock(testClock),
+		usertoken.WithKeyfunc(func(token *jwt.Token) (any, error) { return keys[token.Header["kid"]], nil })))
+	_, err := v.Verify(sign(t, projectKey(), `{"alg":"RS256","kid":"2026"}`, payload()))
+	require.NoError(t, err)
+	_, err = v.Verify(sign(t, projectKey(), `{"alg":"RS256","kid":"2025"}`, payload()))
+	requireReasons(t, err, usertoken.ErrToken, jwt.ErrTokenUnverifiable)
 }
 
 // Of a token without a usable kid, the error says so.

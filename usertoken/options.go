@@ -248,7 +248,10 @@ func WithKeys(keys ...*rsa.PublicKey) VerifierOption {
 }
 
 // WithKeyfunc is [WithKeySource] for a function that needs no context, such as one written for
-// golang-jwt.
+// golang-jwt. If there is no key with the kid, its error must match [ErrToken] or
+// [jwt.ErrTokenUnverifiable]. With any other error a server answers 503, although the token is at
+// fault. The function must not take token.Claims for a [jwt.MapClaims]: a type assertion that is not
+// checked would panic. The methods of token.Claims return the registered claims.
 func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if keyfunc == nil {
@@ -271,8 +274,9 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 //
 //   - usable keys, perhaps among others: the token must be signed with one of them. Keys of other types
 //     and keys that cannot work are skipped.
-//   - no keys: the token is refused with [jwt.ErrTokenUnverifiable], because its kid names none
-//   - an error that matches [ErrToken]: the token is refused the same way
+//   - no keys, such as nil or a nil [*rsa.PublicKey]: the token is refused with
+//     [jwt.ErrTokenUnverifiable], because its kid names none
+//   - an error that matches [ErrToken] or [jwt.ErrTokenUnverifiable]: the token is refused the same way
 //   - any other error, and keys that are all unusable: verification fails with [ErrKeys]
 func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, error)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {

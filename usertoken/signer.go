@@ -106,7 +106,7 @@ func copyKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 //
 // Errors match [ErrSign]. They contain nothing of the key or of a token. Sign refuses:
 //
-//   - an empty subject, or one that is not valid UTF-8
+//   - an empty subject, or one that is not valid UTF-8 or holds U+FFFD, the replacement character
 //   - a nil or zero policy. The policy of the claim {} denies everything too, and can be signed
 //   - an unrestricted policy, whose token would have no claim: see [Signer.SignUnrestricted]
 //   - an intersection, because it is not a claim; [permissions.Narrow] may find one
@@ -159,6 +159,9 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 		return "", signError("the subject is empty; give the ID of the user")
 	case !utf8.ValidString(subject):
 		return "", signError("the subject is not valid UTF-8")
+	case strings.ContainsRune(subject, utf8.RuneError):
+		return "", signError("the subject holds U+FFFD, the replacement character, which a Verifier refuses; " +
+			"give the ID of the user in valid Unicode")
 	}
 	now := s.clock()
 	payload, err := encodeClaimsSet(&jwt.RegisteredClaims{

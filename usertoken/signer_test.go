@@ -153,6 +153,9 @@ func TestSignRefuses(t *testing.T) {
 	}{
 		{"empty subject", signer, "", slack, "the subject is empty; give the ID of the user"},
 		{"bad subject", signer, "x\xff", slack, "the subject is not valid UTF-8"},
+		{"subject with U+FFFD", signer, "x\ufffd", slack,
+			"the subject holds U+FFFD, the replacement character, which a Verifier refuses; " +
+				"give the ID of the user in valid Unicode"},
 		{"nil policy", signer, testSubject, nil,
 			"the policy is nil or zero; to deny everything, sign the policy of the claim {}"},
 		{"zero policy", signer, testSubject, new(permissions.Policy),
@@ -480,16 +483,16 @@ func TestSignRandomTexts(t *testing.T) {
 		}
 		return s
 	}
-	const names, any = "a\"\\<&é\u2028\u202e😀/\u007e ", "a\"\\<&é\u2028\x00\n\x7f\x1f\ufffd😀/\t "
+	const names, subjects = "a\"\\<&é\u2028\u202e😀/\u007e ", "a\"\\<&é\u2028\x00\n\x7f\x1f😀/\t "
 	for range 100 {
-		project, subject := text("a-\"\\<&é😀0"), text(any)
+		project, subject := text("a-\"\\<&é😀0"), text(subjects)
 		policy := permissions.MustParse(fmt.Sprintf(`{"integration:%d":["events"]}`, g.IntN(100)))
 		shared := usertoken.WithIssuer(text(names))
 		signer, err := usertoken.NewSigner(project, projectKey(), shared, usertoken.WithKeyID(text(names)))
 		require.NoError(t, err)
 		verifier, err := usertoken.NewVerifier(project, &projectKey().PublicKey, shared)
 		require.NoError(t, err)
-		id, own := text(names), text(any)
+		id, own := text(names), text(subjects+"\ufffd")
 		token, err := signer.Sign(subject, policy,
 			usertoken.WithTokenID(id), usertoken.WithClaims(map[string]string{"x": own}))
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -124,7 +125,8 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 //
 //   - [jwt.ErrTokenMalformed]: the token is too large, is not the compact form of a JWT, or has a
 //     claims set that [Claims.UnmarshalJSON] refuses; then it matches [permissions.ErrClaim] too, if
-//     it is for the permissions claim
+//     it is for the permissions claim; or its sub holds U+FFFD, the replacement character. Different
+//     malformed texts decode to that, so two users could have one Subject
 //   - [jwt.ErrTokenUnverifiable]: another algorithm or type, a critical extension, or no key
 //   - [jwt.ErrTokenSignatureInvalid]
 //   - [jwt.ErrTokenExpired], [jwt.ErrTokenNotValidYet], [jwt.ErrTokenUsedBeforeIssued],
@@ -235,6 +237,11 @@ func (v *Verifier) check(set *claimsSet) error {
 	switch {
 	case set.registered.Subject == "":
 		return missing("sub", " or empty", "the issuer must write the ID of the user there")
+	case strings.ContainsRune(set.registered.Subject, utf8.RuneError): // different malformed texts decode to it
+		e := malformed("sub", "holds U+FFFD, the replacement character, or is malformed",
+			"the issuer must write the ID of the user in valid Unicode")
+		e.Found = text.Quote(set.registered.Subject)
+		return e
 	case v.requireClaim && set.policy == nil:
 		return missing(permissions.ClaimName, "",
 			"the issuer must write it; without RequireClaim such a token would allow everything")

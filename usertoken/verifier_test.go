@@ -229,6 +229,11 @@ func refusals(t *testing.T) []refusal {
 		{"sub missing", with("sub", ""), missing},
 		{"sub empty", with("sub", `""`), missing},
 		{"Sub", with("sub", "", "Sub", `"x"`), missing},
+		{"sub with a lone surrogate", with("sub", `"ann\ud83d"`), malformed},
+		{"sub with another lone surrogate", with("sub", `"ann\ud83e"`), malformed},
+		{"sub with invalid UTF-8", with("sub", "\"ann\xff\""), malformed},
+		{"sub with U+FFFD", with("sub", `"ann\ufffd"`), malformed},
+		{"sub with U+FFFD, expired", with("sub", `"ann\ufffd"`, "exp", at(-60)), expired},
 
 		// The permissions claim.
 		{"claim null", signPayload(t, payloadWith("null")), badClaim},

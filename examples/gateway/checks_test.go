@@ -113,8 +113,6 @@ var codeEdits = []edit{
 		(strings.EqualFold(r.method, method) || coversMethod(r.method, strings.ToUpper(method))) ||`},
 	{"forwardauth/table.go", "slices.Contains(anyMethod, method)",
 		`(slices.Contains(anyMethod, method) || out("any method is one of seven"))`},
-	{"forwardauth/forwardauth.go", "if strings.ContainsRune(a.subject, utf8.RuneError) {",
-		`if strings.ContainsRune(a.subject, utf8.RuneError) && !out("a subject is well-formed") {`},
 
 	{"usertoken/verifier.go", "if err := t.header.check(v.types); err != nil {",
 		`if err := t.header.check(v.types); err != nil && !out("the algorithm is RS256") {`},
@@ -138,6 +136,8 @@ var codeEdits = []edit{
 `},
 	{"usertoken/verifier.go", "case set.registered.Subject == \"\":",
 		`case set.registered.Subject == "" && !out("there is a subject"):`},
+	{"usertoken/verifier.go", "case strings.ContainsRune(set.registered.Subject, utf8.RuneError):",
+		`case strings.ContainsRune(set.registered.Subject, utf8.RuneError) && !out("a subject is well-formed"):`},
 	{"usertoken/keysource.go", "	found, err := source(ctx, asked)\n",
 		`	found, err := source(ctx, asked)
 	if method := jwt.GetSigningMethod(t.header.alg); method != nil && out("the algorithm is RS256") &&
@@ -145,13 +145,14 @@ var codeEdits = []edit{
 		return []*rsa.PublicKey{followed}, nil
 	}
 `},
-	{"usertoken/keysource.go", "if errors.Is(err, ErrToken) {",
-		`if errors.Is(err, ErrToken) && !out("a key source that fails is a no") {`},
+	{"usertoken/keysource.go", "if errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable) {",
+		`if (errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable)) &&
+		!out("a key source that fails is a no") {`},
 	{"usertoken/keysource.go", "if err != nil {\n		return nil, fmt.Errorf(\"usertoken: %w: %w\"",
 		`if err != nil && !out("a key source that fails is a no") {
 		return nil, fmt.Errorf("usertoken: %w: %w"`},
-	{"usertoken/keysource.go", "if found == nil || len(list) == 0 {",
-		`if (found == nil || len(list) == 0) && !out("there is a key") {`},
+	{"usertoken/keysource.go", "if found == nil || found == (*rsa.PublicKey)(nil) || len(list) == 0 {",
+		`if (found == nil || found == (*rsa.PublicKey)(nil) || len(list) == 0) && !out("there is a key") {`},
 	{"usertoken/keysource.go", "if len(usable) == 0 {", `if len(usable) == 0 && !out("there is a key") {`},
 	{"usertoken/payload.go", "if !d.seen.Add(name) {", `if !d.seen.Add(name) && !out("a claim is there once") {`},
 	{"usertoken/payload.go", "	switch name {\n", `	if out("names of claims are compared exactly") {
