@@ -70,8 +70,8 @@
 // # Nothing else decides
 //
 // A query with _method, or what a framework could take for it, is refused: %u005fmethod, .method and a
-// spelling with fullwidth letters are. So is x-tunneled-method. A gateway cannot see a _method in the body: turn that off in the
-// service.
+// spelling with fullwidth letters are. So is x-tunneled-method. A gateway cannot see a _method in the
+// body: turn that off in the service.
 //
 // What a client writes into headers that services believe is for the gateway to strip:
 // X-HTTP-Method-Override, X-Original-*, X-Forwarded-*, Forwarded, X-Envoy-*, X-Script-Name, Remote-User,

@@ -2,6 +2,7 @@ package forwardauth_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"path"
@@ -376,7 +377,7 @@ func TestQuery(t *testing.T) {
 		"_method%00x=DELETE": true, "[method=DELETE": true, "X-HTTP-Method-Override=DELETE": true,
 		"http_method=DELETE": true, "a=b%26_method=DELETE": true,
 		"x-tunneled-method=DELETE": true, "X_Tunneled_Method=DELETE": true, "a=b&x%2Dtunneled%2Dmethod=DELETE": true,
-		"tunneled-method=x": false,
+		"tunneled-method=x":   false,
 		"%u005fmethod=DELETE": true, "%u005f%u006dethod=DELETE": true,
 		"%U005Fmethod=DELETE": true, "_%u006dethod": true, "_metho%u0064": true, "%25u005fmethod=DELETE": true,
 		"_%EF%BD%8Dethod=DELETE": true, "%EF%BC%BF%EF%BD%8D%EF%BD%85%EF%BD%94%EF%BD%88%EF%BD%8F%EF%BD%84": true,
@@ -410,4 +411,22 @@ func TestHostilePathIsCheap(t *testing.T) {
 	f.log.Reset()
 	require.Equal(t, 403, ask(f, describe(forwardauth.DialectNginx, "POST", uri, with(t, anything))).Code)
 	require.Equal(t, "path", f.code(t))
+}
+
+// The escapes of a path are decoded once, however many routes there are.
+func TestManyRoutesDecodeAPathOnce(t *testing.T) {
+	path := "/" + strings.Repeat("%C3%A9", 1000) + "/x"
+	allocations := func(count int) float64 {
+		var routes []forwardauth.Route
+		for i := range count {
+			routes = append(routes, forwardauth.Route{Pattern: fmt.Sprintf("/r%d/{_}", i), Permission: permissions.Events})
+		}
+		h, err := forwardauth.New(forwardauth.DialectCaddy, verifier(), routes)
+		require.NoError(t, err)
+		return testing.AllocsPerRun(10, func() {
+			w := ask(h, describe(forwardauth.DialectCaddy, "GET", path, nil))
+			require.Equal(t, 403, w.Code)
+		})
+	}
+	require.InDelta(t, allocations(1), allocations(100), 10)
 }

@@ -61,7 +61,7 @@ type Error struct {
 	Reason string
 
 	// Err is what happened, for logs. It never contains a token, unless a function of the service put one
-	// there. It may be nil.
+	// into an error. Of a panic it has the type of the value only. It may be nil.
 	Err error
 
 	status *status.Status // of the service; nil for none
@@ -219,20 +219,21 @@ func codeOf(httpStatus int) codes.Code {
 	return codes.Internal
 }
 
-// A panicError is a panic in a function of the service.
+// A panicError is a panic in a function of the service. It has the type of the value only, because the
+// value may hold a token.
 type panicError struct {
-	value any
+	kind  string
 	stack []byte
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+func (e *panicError) Error() string { return "panic of type " + e.kind }
 
 // recovered calls a function, and returns a panic in it as an error. gRPC recovers no panic, so one
 // message could end the process.
 func recovered(f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = &panicError{value, debug.Stack()}
+			err = &panicError{fmt.Sprintf("%T", value), debug.Stack()}
 		}
 	}()
 	return f()

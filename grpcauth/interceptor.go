@@ -3,6 +3,7 @@ package grpcauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -169,7 +170,8 @@ type call struct {
 	ctx    context.Context
 	name   string // the full method name
 	method Method
-	listed bool // method is in the table
+	listed bool                  // method is in the table
+	outer  []*permissions.Policy // the ceilings of the interceptors around this one
 
 	claims   *usertoken.Claims // of a genuine token, with the policy of the token alone; nil if there is none
 	admitted bool              // the token was accepted, and ctx has its claims
@@ -182,8 +184,14 @@ func (i *Interceptor) newCall(ctx context.Context, name string) *call {
 		i = new(Interceptor)
 	}
 	method, listed := i.table[name]
-	return &call{auth: i, ctx: httpauth.NewContext(ctx, nil), name: name, method: method, listed: listed}
+	outer, _ := ctx.Value(ceilingsKey{}).([]*permissions.Policy)
+	ctx = httpauth.NewContext(ctx, nil)
+	return &call{auth: i, ctx: ctx, name: name, method: method, listed: listed, outer: outer}
 }
+
+// ceilingsKey is the key of the ceilings in a context: those of the interceptor, unless it is report-only,
+// and those of the interceptors around it.
+type ceilingsKey struct{}
 
 // admit verifies the token and puts its claims into the context.
 func (c *call) admit() error {
@@ -219,12 +227,19 @@ func (c *call) identify(token string) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	policy, err := c.limited()
+	ceilings, err := c.ceilings()
+	if err != nil {
+		return err
+	}
+	policy, err := permissions.Intersect(append([]*permissions.Policy{claims.Policy}, ceilings...)...)
 	if err != nil {
 		return err
 	}
 	admitted := *claims
 	ctx := httpauth.NewContext(c.ctx, &admitted)
+	if !c.auth.reportOnly {
+		ctx = context.WithValue(ctx, ceilingsKey{}, ceilings)
+	}
 	for _, observe := range c.auth.observers {
 		policy = policy.Observe(func(o permissions.Observation) { observe(ctx, o) })
 	}
@@ -252,17 +267,17 @@ func (c *call) check() error {
 	return nil
 }
 
-// limited returns the policy of the token below the service's ceilings.
-func (c *call) limited() (*permissions.Policy, error) {
-	policies := []*permissions.Policy{c.claims.Policy}
+// ceilings returns the ceilings of the call, those of the interceptors around this one included.
+func (c *call) ceilings() ([]*permissions.Policy, error) {
+	ceilings := slices.Clone(c.outer)
 	for _, ceiling := range c.auth.ceilings {
 		policy, err := ceiling(c.ctx, c.claims)
 		if err != nil {
 			return nil, err
 		}
-		policies = append(policies, policy)
+		ceilings = append(ceilings, policy)
 	}
-	return permissions.Intersect(policies...)
+	return ceilings, nil
 }
 
 // ask asks the policy about a message, if the method needs a permission. A nil message says that the

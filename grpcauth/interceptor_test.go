@@ -470,6 +470,79 @@ func TestCeilings(t *testing.T) {
 	})
 }
 
+// What one interceptor does not allow, another one inside of it does not allow either.
+func TestCeilingHoldsInside(t *testing.T) {
+	everything, nothing := permissions.Unrestricted(), permissions.MustParse(`{}`)
+	slackOnly := grpcauth.WithCeiling(permissions.MustParse(`{"integration:slack": true}`))
+	other := &usertoken.Claims{Policy: everything}
+	for _, tt := range []struct {
+		name   string
+		around func(t *testing.T) []grpc.ServerOption
+		jira   codes.Code
+	}{
+		{"directly", func(t *testing.T) []grpc.ServerOption {
+			return newAuth(t, slackOnly).ServerOptions()
+		}, codes.PermissionDenied},
+		{"with another interceptor between them", func(t *testing.T) []grpc.ServerOption {
+			return append(newAuth(t, slackOnly).ServerOptions(), newAuth(t).ServerOptions()...)
+		}, codes.PermissionDenied},
+		{"with a report-only interceptor between them", func(t *testing.T) []grpc.ServerOption {
+			return append(newAuth(t, slackOnly).ServerOptions(),
+				newAuth(t, grpcauth.ReportOnly(), grpcauth.WithCeiling(nothing)).ServerOptions()...)
+		}, codes.PermissionDenied},
+		{"with a report-only interceptor that accepts no token between them", func(t *testing.T) []grpc.ServerOption {
+			between, err := grpcauth.New(nil, table(), grpcauth.ReportOnly())
+			require.NoError(t, err)
+			return append(newAuth(t, slackOnly).ServerOptions(), between.ServerOptions()...)
+		}, codes.PermissionDenied},
+		{"with other claims between them", func(t *testing.T) []grpc.ServerOption {
+			return append(newAuth(t, slackOnly).ServerOptions(), outerUnary(func(ctx context.Context) context.Context {
+				return httpauth.NewContext(ctx, other)
+			}))
+		}, codes.PermissionDenied},
+		{"not of a report-only interceptor", func(t *testing.T) []grpc.ServerOption {
+			return newAuth(t, grpcauth.ReportOnly(), grpcauth.WithCeiling(nothing)).ServerOptions()
+		}, codes.OK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, opts := range [][]grpcauth.Option{nil, {grpcauth.WithCeiling(everything)}} {
+				var book logBook
+				s := &service{on: func(ctx context.Context) error {
+					assert.True(t, httpauth.Policy(ctx).Allowed(permissions.Events, permissions.Integration("slack")))
+					return httpauth.Policy(ctx).Check(permissions.Events, permissions.Integration("jira"))
+				}}
+				inner := newAuth(t, append(opts, book.option())...)
+				conn := start(t, s, append(tt.around(t), inner.ServerOptions()...)...)
+				_, err := callUnary(ann(t, everything), conn, "sales")
+				require.Equal(t, tt.jira, status.Code(err))
+				if tt.jira != codes.OK {
+					require.Equal(t, "ceiling", book.only(t)["denied_by"])
+				}
+			}
+		})
+	}
+	t.Run("in streams", func(t *testing.T) {
+		s := &service{on: func(ctx context.Context) error {
+			return httpauth.Policy(ctx).Check(permissions.Events, permissions.Integration("jira"))
+		}}
+		outer := newAuth(t, slackOnly)
+		conn := start(t, s, append(outer.ServerOptions(), newAuth(t).ServerOptions()...)...)
+		for kind, call := range kinds {
+			_, err := call(ann(t, everything), conn, "sales")
+			require.Equal(t, codes.PermissionDenied, status.Code(err), kind)
+		}
+	})
+	t.Run("after AuthFunc", func(t *testing.T) {
+		outer := middleware.UnaryServerInterceptor(newAuth(t, slackOnly).AuthFunc)
+		s := &service{on: func(ctx context.Context) error {
+			return httpauth.Policy(ctx).Check(permissions.Events, permissions.Integration("jira"))
+		}}
+		options := append([]grpc.ServerOption{grpc.ChainUnaryInterceptor(outer)}, newAuth(t).ServerOptions()...)
+		_, err := callUnary(ann(t, everything), start(t, s, options...), "sales")
+		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+	})
+}
+
 func TestObservers(t *testing.T) {
 	type key struct{}
 	var observed []permissions.Observation
@@ -804,9 +877,39 @@ func TestLog(t *testing.T) {
 	requireStatus(t, err, codes.Internal, "")
 	line = book.lines(t)[1]
 	require.Equal(t, "ERROR", line["level"])
-	require.Equal(t, "panic: a bug in the target function", line["error"])
+	require.Equal(t, "panic of type string", line["error"])
 	require.Contains(t, line["stack"], "credentialOf")
 	require.Regexp(t, `^"a{40}"\.\.\.\(101 bytes, sha256 [0-9a-f]{16}\)$`, line["subject"])
+}
+
+// What a function panics with may hold the token. Neither the log nor the error has it.
+func TestPanicsDoNotShowTheToken(t *testing.T) {
+	for name, value := range map[string]func(string) any{
+		"a text":   func(token string) any { return "cannot handle " + token },
+		"an error": func(token string) any { return errors.New(token) },
+		"a token":  func(token string) any { return &jwt.Token{Raw: token} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			verifier, err := usertoken.NewVerifier(permissionstest.ProjectID, nil, usertoken.WithKeySource(
+				func(_ context.Context, token *jwt.Token) (any, error) { panic(value(token.Raw)) }))
+			require.NoError(t, err)
+			var book logBook
+			auth, err := grpcauth.New(verifier, table(), book.option())
+			require.NoError(t, err)
+			token := kit.Token(t, "ann", salesOnly)
+			ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+token))
+			_, err = auth.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: authOnly}, nil)
+			requireStatus(t, err, codes.Internal, "")
+			var refused *grpcauth.Error
+			require.ErrorAs(t, err, &refused)
+			require.EqualError(t, refused.Err, fmt.Sprintf("panic of type %T", value("")))
+			line := book.only(t)
+			require.Equal(t, "panic", line["reason"])
+			for _, printed := range []string{fmt.Sprint(line), fmt.Sprintf("%+v %#v", refused.Err, refused.Err)} {
+				require.NotContains(t, printed, token)
+			}
+		})
+	}
 }
 
 func TestManyCallsAtOnce(t *testing.T) {

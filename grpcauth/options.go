@@ -57,7 +57,7 @@ func WithErrorHandler(handle func(ctx context.Context, e *Error) error) Option {
 //	subject      the user, if the token is genuine
 //	token_id     its jti, if it has one
 //	method       the full name of the method, such as /acme.v1.Credentials/Disconnect
-//	error        what happened, for people
+//	error        what happened, for people; of a panic the type of its value only
 //	stack        where a function of the service panicked
 //	report_only  true, if the interceptor only reports
 //
@@ -121,7 +121,8 @@ func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) 
 
 // WithCeiling sets a policy of the service's own. No call is allowed more than that, whatever its token
 // says: the policy of a call is the intersection of both ([permissions.Intersect]). A nil or zero ceiling
-// denies everything. What a ceiling denies is answered as any denial, with PermissionDenied.
+// denies everything. What a ceiling denies is answered as any denial, with PermissionDenied. A second
+// Interceptor inside of this one is below the ceiling too, unless this one is [ReportOnly].
 //
 // Read the ceiling with the same options as the claims ([usertoken.WithClaimOptions]). It denies
 // permissions that it does not know.

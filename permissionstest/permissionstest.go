@@ -37,8 +37,8 @@ import (
 // ProjectID is the project of a Kit's tokens.
 const ProjectID = "test-project"
 
-// A Kit has its own key. It signs tokens, and its verifier accepts them. Any number of
-// goroutines can share one. The zero Kit fails every test that asks it for a token.
+// A Kit has its own key. It signs tokens, and its verifier accepts them. Any number of goroutines can share
+// one. The zero Kit fails every test that asks it for a token.
 type Kit struct {
 	verifier *usertoken.Verifier
 

@@ -65,7 +65,7 @@ func TestKeyfunc(t *testing.T) {
 
 		{"an error", nil, errDown, down, "connection refused"},
 		{"an error beside the key", project, errDown, down, "connection refused"},
-		{"another error of golang-jwt", nil, jwt.ErrTokenMalformed, down, "token is malformed"},
+		{"another error of golang-jwt", nil, jwt.ErrHashUnavailable, down, "the requested hash function is unavailable"},
 		{"a zero key", new(rsa.PublicKey), nil, down, "none can verify RS256: the key has a modulus that is not positive"},
 		{"a set of nil", set(nil), nil, down, "none can verify RS256: the key is a key of an unknown kind"},
 		{"a set of a nil key", set((*rsa.PublicKey)(nil)), nil, down, "of 1 found none can verify RS256: the key is nil"},
