@@ -60,11 +60,11 @@ func (m *Middleware) log(r *http.Request, e *Error, message string) {
 // deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings, or no
 // verified token.
 func (m *Middleware) deniedBy(r *http.Request, denied *permissions.DeniedError) string {
-	granted := identityOf(r.Context()).granted
+	id := identityOf(r.Context())
 	switch {
-	case len(m.ceilings) == 0 || granted == nil:
+	case len(id.outer)+len(m.ceilings) == 0 || id.granted == nil:
 		return ""
-	case granted.Allowed(denied.Action, denied.Target):
+	case id.granted.Allowed(denied.Action, denied.Target):
 		return "ceiling"
 	}
 	return "token"
