@@ -64,7 +64,8 @@ type Change struct {
 	Only Regions
 
 	// Unchanged has the parts of Region in which the change does not hold: where a less specific rule
-	// applies too and makes the answers the same, and what more specific rules without a change match.
+	// applies too and makes the answers the same, and what more specific rules without a change match. The
+	// regions of Separate are excepted.
 	Unchanged Regions
 
 	// Partly has the parts of Region in which the change holds for some targets only: there several less
@@ -230,7 +231,7 @@ func (d *differ) whereChanged(
 	for _, l := range denies {
 		conditions := append(requireAll(allows, action), condition{l, requirement{action, false}})
 		places := d.where(upper, level, conditions...)
-		found, isMore = append(found, places...), isMore || len(places) > maxListed
+		found, isMore = appendNew(found, places), isMore || len(places) > maxListed
 	}
 	return found, isMore
 }
@@ -244,9 +245,19 @@ func (d *differ) whereUnchanged(
 	isMore = len(found) > maxListed
 	for _, l := range allows {
 		places := d.where(upper, level, condition{l, requirement{action, false}})
-		found, isMore = append(found, places...), isMore || len(places) > maxListed
+		found, isMore = appendNew(found, places), isMore || len(places) > maxListed
 	}
 	return found, isMore
+}
+
+// appendNew appends the places that are not in a list. Both are short.
+func appendNew(list, places []place) []place {
+	for _, p := range places {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // requireAll returns the conditions that all lists grant an action.

@@ -3,6 +3,7 @@ package analyze_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,4 +210,28 @@ func TestMorePartsThanAreListed(t *testing.T) {
 	require.Equal(t, 4, d.Changes[0].Unchanged.More)
 	require.False(t, d.Changes[0].Unchanged.IsMore)
 	require.Contains(t, d.Markdown(), "`integration:\"i4\"`, and 4 more\n")
+}
+
+// Each part of an intersection that denies somewhere would name the same place.
+func TestDiffOfAnIntersectionNamesAPlaceOnce(t *testing.T) {
+	before := permissions.MustParse(`{"integration:b":["proxy-api"]}`)
+	same := permissions.MustParse(`{"configuration:*":["actionkit"]}`)
+	for parts := range 6 {
+		after, err := permissions.Intersect(append(slices.Repeat([]*permissions.Policy{same}, parts+1),
+			permissions.MustParse(`{}`))...)
+		require.NoError(t, err)
+		for _, d := range []analyze.Difference{analyze.Diff(before, after), analyze.Diff(after, before)} {
+			require.NotEmpty(t, d.Changes)
+			for _, c := range d.Changes {
+				for _, regions := range []analyze.Regions{c.Only, c.Unchanged, c.Partly, c.Separate} {
+					seen := map[string]bool{}
+					for _, r := range regions.List {
+						require.False(t, seen[r.String()], c)
+						seen[r.String()] = true
+					}
+					require.False(t, regions.IsMore && len(regions.List) < 5, c)
+				}
+			}
+		}
+	}
 }

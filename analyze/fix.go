@@ -21,7 +21,7 @@ type Fix struct {
 	// Edits change the claim, in this order. Together they are a JSON Patch (RFC 6902).
 	Edits []Edit `json:"patch"`
 
-	// Changes are the regions in which the fix changes answers. It changes no answer about anything else,
+	// Changes are the regions in which the fix may change answers. It changes no answer about anything else,
 	// and if there are no regions, it changes no answer.
 	Changes []Region `json:"changes"`
 }
@@ -41,6 +41,8 @@ var ErrOtherClaim = errors.New("the fix is for another claim")
 // and what is new at the end of its map. The claim is the one in which Lint found what the fix is for, or
 // the part of an intersection. Fixes are made for one claim: after applying one, use [Lint] again to get
 // the others.
+//
+// Of a claim that is a JSON string (see [permissions.AcceptStringClaim]), give the text inside.
 //
 // A claim that is not well-formed is an error that matches [permissions.ErrClaim]. For another claim, the
 // error matches [ErrOtherClaim], unless the fix happens to fit.

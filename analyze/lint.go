@@ -23,15 +23,16 @@ const (
 	// that were closed, but asked of the integration itself it is allowed (SPEC 1.3). The fix gives the
 	// integration the grant of its credential:* in place of the map, and moves its other credentials to
 	// the top level. There is such a fix only where it changes nothing else in the integration: the map
-	// names credentials by ID only, the claim names none of them elsewhere, credential:* of all
+	// names credentials by ID only, the top level names none of them, credential:* of all
 	// integrations has no rule, and that of the map grants nothing that acts on the integration itself
 	// but what integration:* grants. Otherwise no claim closes the integration alone, and the fix takes
 	// what is withheld out of integration:*. Then it is denied wherever integration:* decides.
 	CodeInheritedAnswer Code = "inherited-answer"
 
-	// CodeOthersAllowed: an integration has a nested map that gives a credential by name something, but
-	// not all that integration:* grants, and integration:* decides on every other credential there. So the
-	// map takes away from that credential and leaves the others wide (SPEC 1.3). The fix denies the others.
+	// CodeOthersAllowed: an integration has a nested map that gives a credential by name a part of what
+	// integration:* grants, and nothing else, and integration:* decides on every other credential there. What
+	// configuration:* decides does not count. So the map takes away from that credential and leaves the others
+	// wide (SPEC 1.3). The fix denies the others.
 	CodeOthersAllowed Code = "others-allowed"
 
 	// CodeOverriddenDenial: a rule denies everything in an integration, and credential:* or configuration:* of
@@ -52,15 +53,15 @@ const (
 	// rules is true here too. Rules with CodeOverriddenDenial are left out.
 	CodeDeniesNothing Code = "denies-nothing"
 
-	// CodeNeverDecides: an array has permissions about which the rule decides no question, because a more
+	// CodeNeverDecides: an array, other than of all permissions, has permissions about which the rule decides no question, because a more
 	// specific rule decides all of those. An integration's array can have proxy-api beside a credential:*,
 	// for example (SPEC 3.3). The fix removes the permissions. Redundant rules are left out.
 	CodeNeverDecides Code = "never-decides"
 
 	// CodeReplacesGrant: an array reads as if it added to the grant of the rule that would decide in its
-	// place, but it replaces that grant (SPEC 4.4). Of the permissions about which the rule decides, each of
-	// the two grants some that the other does not. The fix adds what is missing. Redundant rules are left
-	// out.
+	// place, on the target that has only the names of the rule. But it replaces that grant (SPEC 4.4). Of the
+	// permissions about which the rule decides, each of the two grants some that the other does not. The fix
+	// adds what is missing. Redundant rules are left out.
 	CodeReplacesGrant Code = "replaces-grant"
 
 	// CodeProxyOrActionKit: of proxy-api and actionkit, the rule that would decide in its place grants
@@ -75,7 +76,8 @@ const (
 
 	// CodeList: an external ID or the name of an integration has commas or semicolons in it, no white
 	// space, and something before and after each of them. There are no lists, so it matches only itself.
-	// The fix gives each element what the list has, except an element that has a rule already.
+	// The fix gives each element what the list has, except an element that has a rule already. It removes a
+	// list of more than 100 elements.
 	CodeList Code = "list"
 
 	// CodeUUID: an external ID is a UUID, in any of its spellings. It was probably meant for an ID, which
@@ -94,8 +96,9 @@ const (
 	CodeCaseVariant Code = "case-variant"
 
 	// CodeUnknownIntegration: a list was given with [KnownIntegrations], and the name of an integration
-	// is not in it. The fix replaces it with a known name that is one letter away or differs only in
-	// letter case and punctuation, unless that has a rule already. Otherwise the fix removes it.
+	// is not in it. The fix replaces it with a known name that differs only in letter case and punctuation, in
+	// one letter, or in two letters that are swapped, unless that has a rule already. Otherwise, and for a name
+	// of more than 64 bytes, the fix removes it.
 	CodeUnknownIntegration Code = "unknown-integration"
 )
 

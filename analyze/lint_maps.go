@@ -102,14 +102,20 @@ func (l *linter) othersAllowed(m permissions.NestedMap, integration place) {
 	if top == none || l.places[top] != root {
 		return
 	}
+	decided := l.acting[permissions.KindIntegration].or(l.acting[permissions.KindCredential]) // by top, on the others
+	if l.decider(others.at(permissions.KindConfiguration), ^ranks(0), l.list) == top {
+		decided = decided.or(l.acting[permissions.KindConfiguration])
+	}
+	wide := l.list.grants[top].and(decided)
 	for _, i := range l.rulesIn[integration] {
-		grants, wide := l.list.grants[i], l.list.grants[top]
-		if l.places[i].level() != permissions.KindCredential || grants.isEmpty() || grants == wide || !grants.areIn(wide) {
+		own := l.list.grants[i]
+		grants := own.and(decided)
+		if l.places[i].level() != permissions.KindCredential || own.isEmpty() || grants == wide || !grants.areIn(wide) {
 			continue
 		}
 		l.find(CodeOthersAllowed, m, l.closeOthers(m, others),
 			"the map restricts only what it names, such as %s: on every other credential of the integration, %s grants %s",
-			l.text(l.places[i]), l.text(root), l.grantText(top))
+			l.text(l.places[i]), l.text(root), l.grantText(top, decided))
 		return
 	}
 }

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -126,8 +127,14 @@ func (l *linter) rename(at spotted, p place, to string) draft {
 	}
 }
 
-// split returns the fix that gives each element of a list what the list has.
+// maxElements is how many elements a list may have of which the fix makes scopes.
+const maxElements = 100
+
+// split returns the fix that gives each element of a list what the list has. A very long list it removes.
 func (l *linter) split(at spotted, p place, list permissions.Scope, elements []string) draft {
+	if len(elements) > maxElements {
+		return l.remove(at, p)
+	}
 	fix := draft{summary: "Write a scope for each of them.", changes: []Region{l.region(p)}}
 	done := make(map[permissions.Scope]bool)
 	for _, element := range elements {
@@ -196,54 +203,80 @@ func usualUUID(s string) string {
 // A knownNames is the names of all integrations that there are.
 type knownNames struct {
 	names map[string]bool
-	near  map[string]string // the names, and what is left of them without one letter, without case and punctuation
+	near  map[string]string // the names, by their keys
 }
+
+// The keys of a name in knownNames: one of these and its letters, without regard to letter case and
+// punctuation.
+const (
+	allLetters      = "="
+	oneLetterLess   = "-"
+	oneLetterHidden = "?" // the letter is a space
+)
 
 func newKnownNames(names []string) *knownNames {
 	k := &knownNames{names: make(map[string]bool), near: make(map[string]string)}
 	for _, name := range names {
 		k.names[name] = true
-		for near := range nearNames(name) {
-			if _, ok := k.near[near]; !ok {
-				k.near[near] = name
+		add := func(key string) {
+			if _, ok := k.near[key]; !ok {
+				k.near[key] = name
 			}
+		}
+		letters := lettersOf(name)
+		if len(letters) == 0 {
+			continue
+		}
+		add(allLetters + string(letters))
+		for i := range letters {
+			add(oneLetterLess + string(slices.Delete(slices.Clone(letters), i, i+1)))
+			add(oneLetterHidden + hidden(letters, i))
 		}
 	}
 	return k
 }
 
-// nearest returns the known name that a name was probably meant to be, or "".
+// nearest returns the known name that a name was probably meant to be, or "": one that differs in letter case
+// and punctuation only, and otherwise one with a letter more, less or changed, or with two letters swapped.
 func (k *knownNames) nearest(name string) string {
-	for near := range nearNames(name) {
-		if known, ok := k.near[near]; ok {
+	letters := lettersOf(name)
+	if len(letters) == 0 {
+		return ""
+	}
+	keys := []string{allLetters + string(letters), oneLetterLess + string(letters)}
+	for i := range letters {
+		keys = append(keys, allLetters+string(slices.Delete(slices.Clone(letters), i, i+1)), oneLetterHidden+hidden(letters, i))
+		if i > 0 {
+			swapped := slices.Clone(letters)
+			swapped[i-1], swapped[i] = swapped[i], swapped[i-1]
+			keys = append(keys, allLetters+string(swapped))
+		}
+	}
+	for _, key := range keys {
+		if known, ok := k.near[key]; ok {
 			return known
 		}
 	}
 	return ""
 }
 
-// nearNames yields the letters and digits of a name, without regard to letter case, and then what is left of
-// them without one of them. Two names that are one letter apart have one of these in common.
-func nearNames(name string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		const longest = 64
-		if len(name) > longest {
-			return
-		}
-		bare := []rune(strings.Map(func(r rune) rune {
-			if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-				return -1
-			}
-			return r
-		}, foldCase(name)))
-		if len(bare) == 0 || !yield(string(bare)) {
-			return
-		}
-		for i := range bare {
-			without := string(bare[:i]) + string(bare[i+1:])
-			if without != "" && !yield(without) {
-				return
-			}
-		}
+// lettersOf returns the letters and digits of a name, without regard to letter case. It returns none for a
+// name that is too long to be compared.
+func lettersOf(name string) []rune {
+	const longest = 64
+	if len(name) > longest {
+		return nil
 	}
+	return []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, foldCase(name)))
+}
+
+func hidden(letters []rune, i int) string {
+	letters = slices.Clone(letters)
+	letters[i] = ' '
+	return string(letters)
 }

@@ -315,9 +315,23 @@ func (l *lintTest) requireExactMap(m permissions.NestedMap, inner map[string]any
 				inherits = inherits || isOfItself && top.Has(action) && !others.Rule.Grant().Has(action)
 			}
 		}
+		credential := own(append(path, wildcardCredential))
+		decided := ruleFacts{} // by integration:*, on a credential that no rule names, or in one
+		for _, target := range []permissions.Target{
+			credential, credential.Configuration(permissions.NoID(), permissions.NoExternalID()),
+		} {
+			for _, action := range actions {
+				onCredential := isDetermined(analyze.Question{Action: action, Target: credential})
+				if onCredential == (target == credential) && len(l.policy.Decide(action, target).Rule.Path()) == 1 {
+					decided.decides = append(decided.decides, action)
+				}
+			}
+		}
+		top := decided.only(top)
 		for r := range l.policy.Rules() {
+			grant := decided.only(r.Grant())
 			wide = wide || len(r.Path()) == 2 && r.Path()[0] == path[0] && !r.Path()[1].IsWildcard() &&
-				!r.Grant().IsEmpty() && contains(top, r.Grant()) && !contains(r.Grant(), top)
+				!r.Grant().IsEmpty() && contains(top, grant) && !contains(grant, top)
 		}
 		wide = wide && len(others.Rule.Path()) == 1
 	}

@@ -178,5 +178,10 @@ func (l *linter) array(a actions) string {
 	return string(strictjson.AppendList(nil, '[', least, strictjson.AppendString))
 }
 
-// grantText returns what a rule grants for people.
-func (l *linter) grantText(i int32) string { return l.list.rules[i].Grant().String() }
+// grantText returns for people which of some actions a rule grants.
+func (l *linter) grantText(i int32, of actions) string {
+	if l.list.grants[i].areIn(of) {
+		return l.list.rules[i].Grant().String()
+	}
+	return l.namesOf(l.list.grants[i].and(of))
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -196,5 +197,57 @@ func TestManyOverriddenParts(t *testing.T) {
 			return f.Code == analyze.CodeRedundantRule && f.Pointer() == "/credential:"+idX
 		})
 		require.Equal(t, isRedundant, found, last)
+	}
+}
+
+func TestNearestKnownIntegration(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		known []string
+		want  string // "" if none is near
+	}{
+		{"slack", []string{"slacks", "Slack"}, "Slack"},
+		{"google-drive", []string{"googledrives", "google_drive"}, "google_drive"},
+		{"slacks", []string{"slack"}, "slack"},
+		{"slac", []string{"slack"}, "slack"},
+		{"slick", []string{"slack"}, "slack"},
+		{"salck", []string{"slack"}, "slack"},
+		{"slkca", []string{"slack"}, ""},
+		{"ab", []string{"ca"}, ""},
+		{"jira", []string{"irab"}, ""},
+		{"box", []string{"oxy"}, ""},
+		{strings.Repeat("x", 65), []string{strings.Repeat("x", 64)}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := permissions.MustParse(`{"integration:` + c.name + `": true}`)
+			findings := analyze.Lint(p, analyze.KnownIntegrations(c.known...))
+			require.Len(t, findings, 1)
+			if c.want == "" {
+				require.NotContains(t, findings[0].Message, "did you mean")
+			} else {
+				require.Contains(t, findings[0].Message, `did you mean "`+c.want+`"?`)
+			}
+		})
+	}
+}
+
+// The fix of a list spells the place of the list out for each element.
+func TestFixOfAVeryLongListRemovesIt(t *testing.T) {
+	for elements, want := range map[int]int{100: 100, 101: 0} {
+		list := strings.Repeat("a1,", elements-1) + "a1"
+		for i := range elements {
+			list = strings.Replace(list, "a1", "b"+strconv.Itoa(i), 1)
+		}
+		claim := `{"credential:ext:` + list + `":true}`
+		findings := analyze.Lint(permissions.MustParse(claim))
+		require.Len(t, findings, 1)
+		require.Equal(t, analyze.CodeList, findings[0].Code)
+		fixed, err := findings[0].Fix().Apply([]byte(claim))
+		require.NoError(t, err)
+		rules := 0
+		for range permissions.MustParse(string(fixed)).Rules() {
+			rules++
+		}
+		require.Equal(t, want, rules)
 	}
 }

@@ -55,7 +55,8 @@ type SizeOfList struct {
 // An unrestricted policy and a policy that is nil or zero have no claim, which is an error. So is an
 // intersection: measure what [permissions.Narrow] makes of it.
 //
-// The search tries no more than some hundred claims, and fewer for a policy of many rules.
+// The search tries no more than some hundred claims, and fewer for a policy of many rules. It tries none
+// for a policy that declares as many permissions as there can be.
 func Measure(p *permissions.Policy) (Size, error) {
 	if p.IsUnrestricted() || isNone(p) {
 		return Size{}, errors.New("analyze: Measure: the policy has no claim; Parse and Build make some that have one")
@@ -172,8 +173,9 @@ type shrinking struct {
 	later   []permissions.Option // with a permission that only later readers know
 	want    *permissions.Policy  // with that
 	rules   []sizedRule
-	length  int // of the claim of the rules
-	left    int // how many claims may be tried
+	alike   map[string]int // how many rules there are beside each other with one grant
+	length  int            // of the claim of the rules
+	left    int            // how many claims may be tried
 }
 
 type sizedRule struct {
@@ -189,11 +191,15 @@ func smallest(p *permissions.Policy, length int) (*permissions.Policy, int) {
 		return nil, 0
 	}
 	s := &shrinking{options: declared(p), length: length}
-	s.later = append(slices.Clone(s.options), permissions.WithPermissions("a later permission"))
+	later := permissions.Permission("a later permission")
+	for slices.Contains(p.Vocabulary(), later) {
+		later += "+"
+	}
+	s.later = append(slices.Clone(s.options), permissions.WithPermissions(later))
 	if s.want, err = permissions.Parse(claim, s.later...); err != nil {
 		return nil, 0
 	}
-	s.rules = rulesOf(s.want)
+	s.setRules(rulesOf(s.want))
 	s.left = min(400, 100_000/(1+len(s.rules)))
 	if narrowed, err := permissions.Narrow(s.want); err == nil { // without redundant rules
 		s.try(rulesOf(narrowed))
@@ -201,7 +207,7 @@ func smallest(p *permissions.Policy, length int) (*permissions.Policy, int) {
 	for improved := true; improved; {
 		improved = false
 		for _, change := range []func(i int) bool{s.hoist, s.lift, s.drop} {
-			for i := 0; i < len(s.rules); i++ {
+			for i := 0; i < len(s.rules) && s.left > 0; i++ {
 				for i < len(s.rules) && change(i) {
 					improved = true
 				}
@@ -250,32 +256,37 @@ func (s *shrinking) try(rules []sizedRule) bool {
 	if ok, _ := Equal(s.want, p); !ok {
 		return false
 	}
-	s.rules, s.length = rules, len(claim)
+	s.setRules(rules)
+	s.length = len(claim)
 	return true
+}
+
+func (s *shrinking) setRules(rules []sizedRule) {
+	s.rules, s.alike = rules, make(map[string]int)
+	for _, r := range rules {
+		s.alike[r.besides()]++
+	}
+}
+
+// besides returns a text that is the same for rules beside each other with one grant.
+func (r sizedRule) besides() string {
+	return fmt.Sprintln(r.path[:len(r.path)-1], r.path[len(r.path)-1].Kind(), r.grant.IsAll(), r.grant)
 }
 
 // hoist moves the grant of a rule, and of those beside it that grant the same, to the wildcard beside them.
 func (s *shrinking) hoist(i int) bool {
 	r := s.rules[i]
 	last := r.path[len(r.path)-1]
-	if last.IsWildcard() {
+	if last.IsWildcard() || s.alike[r.besides()] < 2 {
 		return false
 	}
 	above := r.path[:len(r.path)-1]
 	wildcard := append(slices.Clone(above), permissions.MustParseScope(last.Kind().String()+":*"))
-	var rest []sizedRule
-	count := 0
-	for _, other := range s.rules {
+	rest := slices.DeleteFunc(slices.Clone(s.rules), func(other sizedRule) bool {
 		beside := len(other.path) == len(r.path) && slices.Equal(other.path[:len(above)], above)
-		switch {
-		case beside && other.grant.Equal(r.grant):
-			count++
-		case beside && slices.Equal(other.path, wildcard): // its own grant is replaced
-		default:
-			rest = append(rest, other)
-		}
-	}
-	return count > 1 && s.try(append(rest, sizedRule{wildcard, r.grant}))
+		return beside && (other.grant.Equal(r.grant) || slices.Equal(other.path, wildcard)) // which gets another grant
+	})
+	return s.try(append(rest, sizedRule{wildcard, r.grant}))
 }
 
 // lift moves the grant of a wildcard to the scope that holds it.

@@ -135,6 +135,38 @@ func TestMeasureWithExtraPermissions(t *testing.T) {
 	require.Equal(t, "custom", size.Lists[0].Grant.String())
 }
 
+// Whatever a policy declares, an array of all permissions stays an array: true grants later permissions too.
+func TestMeasureDoesNotWidenAnArrayOfAll(t *testing.T) {
+	for _, extra := range []permissions.Permission{"x", "a later permission", "a later permission+"} {
+		t.Run(string(extra), func(t *testing.T) {
+			names := permissions.NewPermissionSet(append(permissions.AllPermissions(), extra)...)
+			var b permissions.Builder
+			b.AnyIntegration().AllowAll()
+			b.Integration("a").Grant(names)
+			p, err := b.Build(permissions.WithPermissions(extra))
+			require.NoError(t, err)
+			claim, err := p.MarshalJSON()
+			require.NoError(t, err)
+			require.Contains(t, string(claim), `"integration:a":[`)
+			size, err := analyze.Measure(p)
+			require.NoError(t, err)
+			require.Nil(t, size.Smaller)
+		})
+	}
+}
+
+func TestMeasureOfAPolicyThatDeclaresAsMuchAsItCan(t *testing.T) {
+	var extras []permissions.Permission
+	for i := range 53 {
+		extras = append(extras, permissions.Permission(fmt.Sprint("extra ", i)))
+	}
+	option := permissions.WithPermissions(extras...)
+	p := permissions.MustParse(`{"integration:*":["events"],"integration:a":["events"]}`, option)
+	size, err := analyze.Measure(p)
+	require.NoError(t, err)
+	require.Nil(t, size.Smaller)
+}
+
 func TestMeasureCallsNoHook(t *testing.T) {
 	p := permissions.MustParse(`{"integration:*":["events"],"integration:slack":["events"]}`)
 	size, err := analyze.Measure(p.Observe(func(permissions.Observation) { t.Error("a hook was called") }))
