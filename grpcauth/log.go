@@ -69,7 +69,7 @@ func (c *call) logError(e *Error, message string) {
 // deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings.
 func (c *call) deniedBy(denied *permissions.DeniedError) string {
 	switch {
-	case len(c.outer)+len(c.auth.ceilings) == 0 || c.claims == nil:
+	case len(c.outer) == 0 && len(c.auth.ceilings) == 0 || c.claims == nil:
 		return ""
 	case c.claims.Policy.Allowed(denied.Action, denied.Target):
 		return "ceiling"

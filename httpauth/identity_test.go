@@ -195,12 +195,14 @@ func TestCeilingHoldsInside(t *testing.T) {
 		})
 	}
 	t.Run("and the log says so", func(t *testing.T) {
-		var log logBook
-		outer, inner := newAuth(httpauth.WithCeiling(slackOnly)), newAuth(log.option())
-		require403(t, func(next http.Handler) http.Handler { return outer.Wrap(asks(inner, "jira")(next)) })
-		lines := log.lines(t)
-		require.Len(t, lines, 1)
-		require.Equal(t, "ceiling", lines[0]["denied_by"])
+		for _, opts := range [][]httpauth.Option{nil, {httpauth.WithCeiling(everything)}} {
+			var log logBook
+			outer, inner := newAuth(httpauth.WithCeiling(slackOnly)), newAuth(append(opts, log.option())...)
+			require403(t, func(next http.Handler) http.Handler { return outer.Wrap(asks(inner, "jira")(next)) })
+			lines := log.lines(t)
+			require.Len(t, lines, 1)
+			require.Equal(t, "ceiling", lines[0]["denied_by"])
+		}
 	})
 	t.Run("not of a report-only middleware", func(t *testing.T) {
 		outer, inner := newAuth(httpauth.WithCeiling(nothing), httpauth.ReportOnly()), newAuth()

@@ -62,7 +62,7 @@ func (m *Middleware) log(r *http.Request, e *Error, message string) {
 func (m *Middleware) deniedBy(r *http.Request, denied *permissions.DeniedError) string {
 	id := identityOf(r.Context())
 	switch {
-	case len(id.outer)+len(m.ceilings) == 0 || id.granted == nil:
+	case len(id.outer) == 0 && len(m.ceilings) == 0 || id.granted == nil:
 		return ""
 	case id.granted.Allowed(denied.Action, denied.Target):
 		return "ceiling"
