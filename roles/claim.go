@@ -16,7 +16,8 @@ const setTrue set = 1 << 63
 // A composition is roles that are composed.
 //
 // The points are all meets of rules of all roles, at each level. So for everything that there is, one of
-// the points has the same rules of every role that apply. It is enough to look at points.
+// the points has the same rules of every role that apply. It is enough to look at points. For a point with an ID
+// and an external ID, there is one with the ID alone too: a rule can name that one, and it decides about both.
 type composition struct {
 	options []permissions.Option
 	actions []permissions.Permission
@@ -26,6 +27,7 @@ type composition struct {
 	granted []set     // of each point, what the roles together grant
 	entries []entry   // the rules that the claim can have
 	order   [][]int32 // of each point, the entries that apply, the most specific first
+	lean    bool      // the claim has no entry that is not needed
 }
 
 // A member is a role with its rules.
@@ -89,6 +91,7 @@ func (c *composition) meet() error {
 		add(point{level: level})
 	}
 	for i := 0; i < len(c.points); i++ {
+		add(c.points[i].byID())
 		for _, r := range c.roles {
 			for _, rule := range r.rules {
 				if p, ok := c.points[i].with(rule.point); ok {
@@ -205,14 +208,76 @@ func (c *composition) checkWithheld() error {
 	return nil
 }
 
-// claimRules returns the rules of the claim.
+// claimRules returns the rules of the claim. If rules at all points do not make one, it tries with other rules.
 func (c *composition) claimRules() ([]rule, error) {
-	for i, p := range c.points {
-		if list, ok := p.ruleFor(); ok {
-			c.entries = append(c.entries, entry{point: p, path: list, grants: c.granted[i]})
+	all := c.entriesAtPoints()
+	rules, err := c.rulesOf(all)
+	if err == nil {
+		return rules, nil
+	}
+	c.lean = true
+	tries := [][]entry{all, c.filled(all), c.filled(c.entriesOfRoles())}
+	for _, m := range c.roles { // one of the roles can say what all say together
+		var list []entry
+		for _, r := range m.rules {
+			list = append(list, entry{point: r.point, path: r.path, grants: r.grants})
+		}
+		tries = append(tries, list)
+	}
+	for _, list := range tries {
+		if rules, err := c.rulesOf(list); err == nil {
+			return rules, nil
 		}
 	}
+	return nil, err
+}
+
+// entriesAtPoints returns an entry for each point that a rule can name.
+func (c *composition) entriesAtPoints() (list []entry) {
+	for i, p := range c.points {
+		if path, ok := p.ruleFor(); ok {
+			list = append(list, entry{point: p, path: path, grants: c.granted[i]})
+		}
+	}
+	return list
+}
+
+// entriesOfRoles returns an entry for each path that a role has a rule for.
+func (c *composition) entriesOfRoles() []entry {
+	named := make(map[point]bool)
+	for _, m := range c.roles {
+		for _, r := range m.rules {
+			named[r.point] = true
+		}
+	}
+	return slices.DeleteFunc(c.entriesAtPoints(), func(e entry) bool { return !named[e.point] })
+}
+
+// filled returns entries that grant, beside what acts on their point, what acts on the things below it that have
+// no other names. So an entry can take the place of more specific ones.
+func (c *composition) filled(list []entry) []entry {
+	granted := make(map[point]set)
+	acting := make(map[point]set)
+	for i, p := range c.points {
+		granted[p], acting[p] = c.granted[i], c.acting[i]
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		e := &list[i]
+		for below := e.point; below.level < permissions.KindConfiguration; {
+			done := acting[below]
+			below.level++
+			e.grants = e.grants&(done|setTrue) | granted[below]&^(done|setTrue)
+		}
+	}
+	return list
+}
+
+// rulesOf returns the rules of a claim that has some of the entries.
+func (c *composition) rulesOf(entries []entry) ([]rule, error) {
+	c.entries = slices.Clone(entries)
 	slices.SortStableFunc(c.entries, func(a, b entry) int { return b.path.specificity() - a.path.specificity() })
+	c.order = nil
 	for _, p := range c.points {
 		var order []int32
 		for j := range c.entries {
@@ -222,9 +287,8 @@ func (c *composition) claimRules() ([]rule, error) {
 		}
 		c.order = append(c.order, order)
 	}
-	if p, wrong := c.firstWrong(); wrong != 0 {
-		return nil, c.refuse(p, wrong, "no rule can name an ID and an external ID of one thing",
-			"name things in one way in all roles")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	for {
 		c.prune()
@@ -236,6 +300,9 @@ func (c *composition) claimRules() ([]rule, error) {
 			return nil, err
 		}
 	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	var rules []rule
 	for _, e := range c.entries {
 		if !e.removed {
@@ -243,6 +310,24 @@ func (c *composition) claimRules() ([]rule, error) {
 		}
 	}
 	return rules, nil
+}
+
+// check returns an error if the claim grants something else than the roles together.
+func (c *composition) check() error {
+	if p, wrong := c.mend(); wrong != 0 {
+		return c.refuse(p, wrong, "no rule can name an ID and an external ID of one thing",
+			"name things in one way in all roles")
+	}
+	return nil
+}
+
+// mend is firstWrong, but in a lean claim it removes the entries that are not needed first. That can make a
+// point right.
+func (c *composition) mend() (p point, wrong set) {
+	if c.lean {
+		c.prune()
+	}
+	return c.firstWrong()
 }
 
 func (c *composition) permissions(s set) permissions.PermissionSet {
@@ -303,7 +388,7 @@ func (c *composition) refuse(p point, wrong set, problem, remedy string) error {
 }
 
 // prune removes the entries that change no answer: wherever one of them decides, the next one grants the
-// same.
+// same. In a lean claim it is enough that no point becomes wrong.
 func (c *composition) prune() {
 	covered := make([][]int, len(c.entries)) // the points that an entry covers
 	for i, order := range c.order {
@@ -311,16 +396,25 @@ func (c *composition) prune() {
 			covered[j] = append(covered[j], i)
 		}
 	}
-	changesNothing := func(j int) bool {
+	isNeeded := func(j int) bool {
 		e := &c.entries[j]
-		return !slices.ContainsFunc(covered[j], func(i int) bool {
-			return c.decider(c.order[i], e).set() != e.grants && c.decider(c.order[i], nil) == e
+		return slices.ContainsFunc(covered[j], func(i int) bool {
+			if c.decider(c.order[i], nil) != e {
+				return false
+			}
+			next := c.decider(c.order[i], e).set()
+			if c.lean {
+				asked := c.acting[i] | setTrue
+				wrong, nextWrong := (e.grants^c.granted[i])&asked, (next^c.granted[i])&asked
+				return wrong&^setTrue == 0 && nextWrong&^wrong != 0
+			}
+			return next != e.grants
 		})
 	}
 	for again := true; again; {
 		again = false
 		for j := range c.entries {
-			if e := &c.entries[j]; !e.removed && changesNothing(j) {
+			if e := &c.entries[j]; !e.removed && !isNeeded(j) {
 				e.removed, again = true, true
 			}
 		}
@@ -345,37 +439,36 @@ func (c *composition) conflict() (scope *entry, found bool) {
 				continue
 			}
 		}
-		if slices.ContainsFunc(c.entries, func(inner entry) bool { return !inner.removed && e.holds(&inner) }) {
+		if slices.ContainsFunc(c.entries, func(inner entry) bool { return !inner.removed && e.holds(inner) }) {
 			return e, true
 		}
 	}
 	return nil, false
 }
 
-// holds reports whether another entry is inside the scope of e.
-func (e *entry) holds(inner *entry) bool { return inner.level > e.level && e.covers(inner.point) }
+// holds reports whether another entry is written inside the scope of e.
+func (e *entry) holds(inner entry) bool {
+	return len(inner.path) > len(e.path) && slices.Equal(inner.path[:len(e.path)], e.path)
+}
 
-// resolveConflict removes the entry of a scope, and takes all that can be inside it instead; or it removes what is
-// inside it. If neither is right, it returns the error.
+// resolveConflict removes the entry of a scope, or what is written inside it, and takes all else that the claim
+// can have. If neither is right, it returns the error.
 func (c *composition) resolveConflict(scope *entry) error {
 	before := slices.Clone(c.entries)
-	for i := range c.entries {
-		if e := &c.entries[i]; scope.holds(e) && !e.excluded {
-			e.removed = false
-		}
-	}
-	scope.removed, scope.excluded = true, true
-	p, wrong := c.firstWrong()
+	scope.excluded = true
+	c.restore()
+	p, wrong := c.mend()
 	if wrong == 0 {
 		return nil
 	}
 	copy(c.entries, before)
 	for i := range c.entries {
-		if e := &c.entries[i]; scope.holds(e) {
-			e.removed, e.excluded = true, true
+		if e := &c.entries[i]; scope.holds(*e) {
+			e.excluded = true
 		}
 	}
-	if _, wrong := c.firstWrong(); wrong == 0 {
+	c.restore()
+	if _, wrong := c.mend(); wrong == 0 {
 		return nil
 	}
 	kind, inner := "integration", "credential:*"
@@ -384,4 +477,11 @@ func (c *composition) resolveConflict(scope *entry) error {
 	}
 	return c.refuse(p, wrong, "a claim cannot give "+pathText(scope.path)+" a grant and more specific scopes in it too",
 		"grant the same on the "+kind+" as a less specific scope does, and the rest on "+inner+" in it")
+}
+
+// restore takes all entries that are not excluded.
+func (c *composition) restore() {
+	for i := range c.entries {
+		c.entries[i].removed = c.entries[i].excluded
+	}
 }

@@ -13,11 +13,11 @@ import (
 // [*ConflictError], unless there are too many rules to compose.
 var ErrConflict = errors.New("roles: conflict")
 
-// A ConflictError is a question on which no claim gives an answer that suits all roles. It matches
-// [ErrConflict].
+// A ConflictError is a question on which the roles disagree, or for which Compose finds no claim that answers it
+// as the roles together do. It matches [ErrConflict].
 type ConflictError struct {
 	// Withholds is the role that withholds the action on the target, and WithholdsAt the path of its rule
-	// that does. They are empty if no role withholds it, and a claim cannot say what the roles say.
+	// that does. They are empty if no role withholds it, and Compose finds no claim.
 	Withholds   string
 	WithholdsAt []permissions.Scope
 
@@ -29,7 +29,7 @@ type ConflictError struct {
 	Action permissions.Permission
 	Target permissions.Target
 
-	// Problem is why a claim cannot say it, and empty if a role withholds it. Remedy is what to do.
+	// Problem is why Compose finds no claim, and empty if a role withholds it. Remedy is what to do.
 	Problem, Remedy string
 }
 
@@ -66,9 +66,10 @@ func pathText(p path) string {
 // Compose returns the policy that allows what at least one of the roles allows. No roles at all make the
 // policy of {}, which denies everything.
 //
-// If one role withholds what another one grants, or if no claim says what the roles say together, the
-// error is a [*ConflictError]; see the documentation of the package. An error matches [ErrArguments] if
-// arguments are wrong, as those of [Assignment.Policy], or if the roles declare different permissions.
+// If one role withholds what another one grants, or if Compose finds no claim that says what the roles say
+// together, the error is a [*ConflictError]; see the documentation of the package. One assignment alone makes
+// the policy of [Assignment.Policy]. An error matches [ErrArguments] if arguments are wrong, as those of
+// [Assignment.Policy], or if the roles declare different permissions.
 //
 // Where identifiers are unknown, the policy can allow more than any of the roles alone: if one role
 // allows it where an external ID is x and another one where it is not, it is allowed whatever the
@@ -77,6 +78,9 @@ func pathText(p path) string {
 // It is meant for roles of tens of rules. Its time grows with the number of ways in which their
 // rules meet, times the number of rules. It refuses more than 2,000 such ways with [ErrConflict].
 func Compose(assignments ...Assignment) (*permissions.Policy, error) {
+	if len(assignments) == 1 {
+		return assignments[0].Policy()
+	}
 	var c composition
 	for _, a := range assignments {
 		rules, err := a.expand()

@@ -57,6 +57,17 @@ func (p point) with(q point) (both point, ok bool) {
 	return p, true
 }
 
+// byID returns the point without the external ID of what has an ID.
+func (p point) byID() point {
+	if p.names[credentialID] != (permissions.Scope{}) {
+		p.names[credentialExternalID] = permissions.Scope{}
+	}
+	if p.names[configurationID] != (permissions.Scope{}) {
+		p.names[configurationExternalID] = permissions.Scope{}
+	}
+	return p
+}
+
 // anywhere is the point of integration:*, which applies to the user too (SPEC 4.2).
 var anywhere = point{level: permissions.KindIntegration}
 

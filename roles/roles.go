@@ -9,9 +9,9 @@
 // # Templates
 //
 // A template is a claim in which a name, an ID or an external ID may be a parameter, such as ${team}. A
-// parameter is the whole name and never a part of it. Its values make one scope each. A value is
-// never a wildcard and never another form of scope: where the template says credential:${id}, the
-// value is an ID and cannot be ext:acme.
+// parameter is the whole name and never a part of it, and the scope that it names has a grant. Its values
+// make one scope each. A value is never a wildcard and never another form of scope: where the template says
+// credential:${id}, the value is an ID and cannot be ext:acme.
 //
 // # What roles say together
 //
@@ -41,7 +41,9 @@
 // to something that no claim says: for instance, if one grants a credential by its ID and another one
 // grants a different permission by its external ID. Name things in one way in all roles.
 //
-// Compose tries the first remedy itself. What it cannot say is a [*ConflictError] too.
+// Compose tries the first remedy itself. If it finds no claim, it returns a [*ConflictError] too. Where no role
+// withholds what another one grants, it always finds a claim if one of the roles allows all that the roles allow
+// together. In other cases it does not try every claim, so in rare cases it returns the error although there is one.
 package roles
 
 import (
@@ -83,16 +85,10 @@ var ErrTemplate = errors.New("roles: the template is wrong")
 // values for its parameters, and roles that do not declare the same permissions.
 var ErrArguments = errors.New("roles: the arguments are wrong")
 
-var (
-	parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
-
-	// probePermission is declared while a template is read. A grant has it only if it is true.
-	probePermission = permissions.Permission("roles: true")
-)
+var parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 
 // New returns the role with a name, which errors show, and a template. The options are those of
-// [permissions.Parse], and can declare one permission fewer than there. Errors match [ErrTemplate], and the
-// error of the claim where that is wrong.
+// [permissions.Parse]. Errors match [ErrTemplate], and the error of the claim where that is wrong.
 func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	r := &Role{name: name, parameters: make(map[string]permissions.Scope), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
@@ -103,22 +99,23 @@ func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.templateError(err))
 	}
-	probeOpts := append(slices.Clone(opts), permissions.WithPermissions(probePermission))
-	withTrue, err := permissions.Parse([]byte(claim), probeOpts...)
-	if err != nil {
-		return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), r.templateError(err))
-	}
-	isTrue := make(map[string]bool)
-	for rule := range withTrue.Rules() {
-		isTrue[rule.Pointer()] = rule.Grant().Has(probePermission)
-	}
 	for from := range policy.Rules() {
 		for _, s := range from.Path() {
 			if err := r.checkScope(s); err != nil {
 				return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), err)
 			}
 		}
-		r.rules = append(r.rules, rule{from.Path(), from.Grant(), isTrue[from.Pointer()]})
+		grant, err := from.Grant().MarshalJSON() // it is true only for the grant true
+		if err != nil {
+			return nil, fmt.Errorf("%w: role %s: %w", ErrTemplate, text.Quote(name), err)
+		}
+		r.rules = append(r.rules, rule{from.Path(), from.Grant(), string(grant) == "true"})
+	}
+	for _, parameter := range r.Parameters() {
+		if !r.names(parameter) {
+			return nil, fmt.Errorf("%w: role %s: the parameter ${%s} names no scope that has a grant; "+
+				"give that scope a grant, or remove the parameter", ErrTemplate, text.Quote(name), parameter)
+		}
 	}
 	return r, nil
 }
@@ -161,6 +158,13 @@ func (r *Role) parameterOf(name string) string {
 		}
 	}
 	return ""
+}
+
+// names reports whether a parameter is a name in a rule.
+func (r *Role) names(parameter string) bool {
+	return slices.ContainsFunc(r.rules, func(from rule) bool {
+		return slices.ContainsFunc(from.path, func(s permissions.Scope) bool { return r.parameterOf(s.Name()) == parameter })
+	})
 }
 
 // checkScope requires that a parameter is a whole name.
@@ -213,7 +217,12 @@ func (r *Role) Parameters() []string {
 }
 
 // Args has the values of parameters by their names. Each value makes one scope. No values make none:
-// what the template says of the parameter is left out. A parameter that is missing is an error.
+// what the template says of the parameter is left out. A parameter that is missing is an error, and so is a
+// wrong value, even if the scope that it would name is left out.
+//
+// Two parameters in one path make a scope for each pair of their values. A parameter that is used twice in one
+// path has one value there: with the values x and y, "credential:ext:${p}": {"configuration:ext:${p}": ...} makes
+// a path with x twice and a path with y twice, and none with x and y.
 type Args map[string][]string
 
 // An Assignment is a role with the values of its parameters.
@@ -256,12 +265,14 @@ func (a Assignment) expand() (list []rule, err error) {
 			return nil, fail("there is no parameter %s; leave it out, or name it in the template", text.Quote(name))
 		}
 	}
+	scopes, err := r.scopes(a.Args)
+	if err != nil {
+		return nil, fail("%w", err)
+	}
 	for _, from := range r.rules {
 		paths := []path{from.path}
 		for _, parameter := range r.Parameters() {
-			if paths, err = r.replace(paths, parameter, a.Args[parameter]); err != nil {
-				return nil, fail("the parameter %s: %w", text.Quote(parameter), err)
-			}
+			paths = r.replace(paths, parameter, scopes)
 		}
 		if len(list)+len(paths) > maxRules {
 			return nil, fail("the role has more than %d rules with them; give fewer values", maxRules)
@@ -276,31 +287,52 @@ func (a Assignment) expand() (list []rule, err error) {
 // maxRules is how many rules a role can have with its arguments.
 const maxRules = 10_000
 
-// replace returns the paths with each of the values for a parameter.
-func (r *Role) replace(paths []path, parameter string, values []string) (list []path, err error) {
-	placeholder := r.parameters[parameter].Name()
-	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == placeholder }
+// scopes returns for each scope with a placeholder the scopes that the values make. So it sees every value, also
+// where another parameter without values leaves the scope out.
+func (r *Role) scopes(args Args) (map[permissions.Scope][]permissions.Scope, error) {
+	scopes := make(map[permissions.Scope][]permissions.Scope)
+	for _, from := range r.rules {
+		for _, s := range from.path {
+			parameter := r.parameterOf(s.Name())
+			if scopes[s] != nil || parameter == "" {
+				continue
+			}
+			for _, value := range args[parameter] {
+				named, err := withName(s, value)
+				if err != nil {
+					return nil, fmt.Errorf("the parameter %s: %w", text.Quote(parameter), err)
+				}
+				scopes[s] = append(scopes[s], named)
+			}
+		}
+	}
+	return scopes, nil
+}
+
+// replace returns the paths with each of the scopes that a parameter makes. A parameter that is in a path twice
+// has one value there.
+func (r *Role) replace(paths []path, parameter string, scopes map[permissions.Scope][]permissions.Scope) (list []path) {
+	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == r.parameters[parameter].Name() }
 	for _, p := range paths {
-		if !slices.ContainsFunc(p, isPlaceholder) {
+		first := slices.IndexFunc(p, isPlaceholder)
+		if first < 0 {
 			list = append(list, p)
 			continue
 		}
-		for _, value := range values {
+		for n := range scopes[p[first]] {
 			if len(list) > maxRules {
-				return list, nil // which the caller refuses
+				return list // which the caller refuses
 			}
 			replaced := slices.Clone(p)
 			for i, s := range p {
 				if isPlaceholder(s) {
-					if replaced[i], err = withName(s, value); err != nil {
-						return nil, err
-					}
+					replaced[i] = scopes[s][n]
 				}
 			}
 			list = append(list, replaced)
 		}
 	}
-	return list, nil
+	return list
 }
 
 // withName returns a scope of the same form with another name.

@@ -65,7 +65,7 @@ func TestParametersBecomeNames(t *testing.T) {
 			alone, err := r.With(c.Args).Policy()
 			require.NoError(t, err)
 			require.Equal(t, c.Want, claimOf(t, alone))
-			composed, err := roles.Compose(r.With(c.Args))
+			composed, err := roles.Compose(r.With(c.Args), r.With(c.Args))
 			require.NoError(t, err)
 			requireSame(t, composed, alone)
 		})
@@ -79,7 +79,8 @@ func TestArgumentsAreRefused(t *testing.T) {
 			require.NoError(t, err)
 			for name, f := range map[string]func() (*permissions.Policy, error){
 				"Policy":  func() (*permissions.Policy, error) { return r.With(c.Args).Policy() },
-				"Compose": func() (*permissions.Policy, error) { return roles.Compose(r.With(c.Args)) },
+				"Compose": func() (*permissions.Policy, error) { return roles.Compose(r.With(c.Args), r.With(c.Args)) },
+				"alone":   func() (*permissions.Policy, error) { return roles.Compose(r.With(c.Args)) },
 			} {
 				p, err := f()
 				require.Nil(t, p, name)
@@ -133,7 +134,7 @@ func TestSameValueTwiceIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			twice := r.With(roles.Args{"c": values})
-			composed, errCompose := roles.Compose(twice)
+			composed, errCompose := roles.Compose(twice, twice)
 			alone, errAlone := twice.Policy()
 			require.Nil(t, composed)
 			require.Nil(t, alone)
@@ -199,13 +200,51 @@ func TestRoleWithTooManyPermissions(t *testing.T) {
 		}
 		return permissions.WithPermissions(names...)
 	}
-	_, err := roles.New("r", `{"integration:*":true}`, declare(52))
+	r, err := roles.New("r", `{"integration:*":true}`, declare(53))
 	require.NoError(t, err)
-	for _, n := range []int{53, 54} {
-		r, err := roles.New("r", `{"integration:*":true}`, declare(n))
-		require.Nil(t, r)
-		require.ErrorIs(t, err, roles.ErrTemplate)
-		require.ErrorContains(t, err, `role "r": `)
+	p, err := r.With(nil).Policy()
+	require.NoError(t, err)
+	require.Equal(t, `{"integration:*":true}`, claimOf(t, p))
+	last, err := roles.New("r", `{"integration:*":["p52"]}`, declare(53))
+	require.NoError(t, err)
+	p, err = roles.Compose(last.With(nil), r.With(nil))
+	require.NoError(t, err)
+	require.Equal(t, `{"integration:*":true}`, claimOf(t, p))
+	r, err = roles.New("r", `{"integration:*":true}`, declare(54))
+	require.Nil(t, r)
+	require.ErrorIs(t, err, roles.ErrTemplate)
+	require.ErrorContains(t, err, `role "r": `)
+}
+
+// Only the grant true is true: no name of a permission is, and neither is a list of all names.
+func TestNoListIsTrue(t *testing.T) {
+	all, err := json.Marshal(append(permissions.AllPermissions(), "roles: true"))
+	require.NoError(t, err)
+	declared := permissions.WithPermissions("roles: true")
+	for _, c := range []struct {
+		name, template, want string
+		opts                 []permissions.Option
+	}{
+		{"a declared name", `{"integration:*":["roles: true"]}`, `{"integration:*":["roles: true"]}`,
+			[]permissions.Option{declared}},
+		{"an unknown name", `{"integration:*":["events","roles: true"]}`, `{"integration:*":["events"]}`,
+			[]permissions.Option{permissions.IgnoreUnknownPermissions()}},
+		{"all names", `{"integration:*":` + string(all) + `}`, "", []permissions.Option{declared}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := roles.MustNew("r", c.template, c.opts...)
+			alone, err := r.With(nil).Policy()
+			require.NoError(t, err)
+			composed, err := roles.Compose(r.With(nil), r.With(nil))
+			require.NoError(t, err)
+			for _, p := range []*permissions.Policy{alone, composed} {
+				if c.want != "" {
+					require.Equal(t, c.want, claimOf(t, p))
+					require.Equal(t, strings.Contains(c.want, "events"), p.Allowed(permissions.Events, permissions.User()))
+				}
+				require.NotContains(t, claimOf(t, p), `:true`)
+			}
+		})
 	}
 }
 
