@@ -2,6 +2,7 @@ package httpauth_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -335,6 +336,36 @@ func TestErrorHandlerThatWritesNoStatus(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.want, resp.StatusCode)
 			require.Equal(t, c.body, string(body))
+		})
+	}
+}
+
+// A statusBook notes each status that is written.
+type statusBook struct {
+	*httptest.ResponseRecorder
+	statuses []int
+}
+
+func (b *statusBook) WriteHeader(status int) {
+	b.statuses = append(b.statuses, status)
+	b.ResponseRecorder.WriteHeader(status)
+}
+
+// The status is written once, whatever the error handler writes first.
+func TestErrorHandlerWritesOneStatus(t *testing.T) {
+	for _, statuses := range [][]int{{200}, {204}, {404}, {103, 200}, {100, 102, 418}} {
+		t.Run(fmt.Sprint(statuses), func(t *testing.T) {
+			auth := newAuth(httpauth.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, _ *httpauth.Error) {
+				for _, status := range statuses {
+					w.WriteHeader(status)
+				}
+				_, _ = io.WriteString(w, "no")
+				_, _ = io.WriteString(w, ", never")
+			}))
+			book := &statusBook{ResponseRecorder: httptest.NewRecorder()}
+			auth.Wrap(nobody(t)).ServeHTTP(book, httptest.NewRequest("GET", "/", nil))
+			require.Equal(t, statuses, book.statuses)
+			require.Equal(t, "no, never", book.Body.String())
 		})
 	}
 }
