@@ -416,10 +416,13 @@ func (n *narrowing) spend(steps int) bool {
 	return n.steps >= 0
 }
 
-// meets returns the given points, and their meets with rules of the parts. The first loop combines a point
-// with at most one rule of each part. The second loop combines again with all rules, until it finds
-// nothing new: each point that is not the path of a rule in any part, or, with sub, every point. With
-// sub, meets adds what sub returns for each point that it finds.
+// meets returns the given points and their meets with rules of the parts. It is not ok if there are no
+// steps left.
+//
+// The first loop meets each point with at most one rule of each part. The second loop meets points with
+// all rules of all parts, until it finds no new point. Without sub, it takes only the points that are
+// not the path of a rule in any part. With sub, it takes every point. Both loops also add what sub
+// returns for each new point.
 //
 // A point that is not the path of a rule in any part is met with all rules once more. There the
 // claim's rule can be more specific than the meet of the rules that decide in the parts. Example:
@@ -767,9 +770,10 @@ func (s *search) result() *ruleTable {
 	return rules
 }
 
-// ways returns the sets of rules whose removal ends a conflict in a scope: the rules inside it, the
-// rule of integration:*, see conflicts, or the rule of the scope itself. The last is the way that a refusal
-// is about.
+// ways returns sets of rules. To remove all rules of one set ends the conflict in a scope. The sets are
+// the rules inside the scope, the rule of integration:* if the scope names no integration (see
+// conflicts), and last the rule of the scope itself. A refusal is about the last one. If the conflict
+// has ended already, ways returns one empty set.
 func (s *search) ways(scope point) (ways [][]point) {
 	_, hasRoot := s.rules.grants[root]
 	inAnyIntegration := !scope.named.Has(IntegrationName)

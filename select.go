@@ -49,8 +49,8 @@ type Selection struct {
 
 // SelectIntegrations selects among all integrations those for which [Policy.Allowed] allows the
 // action on the integration. What the action acts on in the integration is unknown, see SPEC 3.3. So for
-// proxy-api, an integration is left out if a rule denies one credential in it, and all are left out if
-// that rule is in no integration. To list those in which something is allowed, take
+// proxy-api, one rule that denies a credential in an integration leaves that integration out. If the rule is
+// not inside integration:NAME, it is for that credential in any integration, and all are left out. To list those in which something is allowed, take
 // [Policy.VisibleIntegrations].
 func (p *Policy) SelectIntegrations(action Permission) Selection {
 	return p.selects(action, KindIntegration, User())

@@ -245,16 +245,16 @@ type stage struct {
 	filledIn *formula
 }
 
-// formula returns the formula for the rows that a marked rule decides, for at least one value of
-// the unknown identifiers, or for the values in d.filled. With otherwise it also holds for rows to
-// which no rule applies.
+// formula returns the formula for the rows that a marked rule decides. If d.filled is set, the unknown
+// identifiers have its values. Otherwise one combination of values for which a marked rule decides is
+// enough. If d.otherwise is set, the formula also holds for rows to which no rule applies.
 //
-// It is enough to try the values that single rules name (SPEC 4.7). With the values of one rule
+// Without d.filled, it is enough to try the values that single rules name (SPEC 4.7). With the values of one rule
 // filled in, this rule decides a row unless the row matches a more specific rule that names the same
 // values or no unknown identifier. A rule that names only some of these values is less specific.
 //
-// The rules that name no unknown identifier form a list, the most specific rank first. The first
-// rule that a row matches decides. The length of the formula is linear in the number of rules.
+// The rules that name no unknown identifier form a list, the most specific rank first. With d.filled,
+// all rules that agree with it are in the list. The first rule that a row matches decides. The length of the formula is linear in the number of rules.
 func (d *decisions) formula() *formula {
 	s, free := d.rules, d.q.unknown
 	var stages []stage

@@ -58,14 +58,15 @@ type Change struct {
 	// one about the target that its action acts on (SPEC 3.3, 4.3).
 	Region Region
 
-	// If Only is not empty, the change holds only in these parts of Region. In each part a less specific
-	// rule applies too, and makes the difference. The change holds for the target that has only the names
-	// of the part. Where a further rule applies, it may not hold.
+	// Only is for a change that does not hold for Region in general. If it is not empty, the change holds in
+	// these parts of Region and nowhere else. In each part a less specific rule applies too, and makes the
+	// difference. The change holds for the target that has only the names of the part. Where a further rule
+	// applies, it may not hold.
 	Only Regions
 
-	// Unchanged has the parts of Region in which the change does not hold: where a less specific rule
-	// applies too and makes the answers the same, and what more specific rules without a change match. The
-	// regions of Separate are excepted.
+	// Unchanged has the parts of Region in which the change does not hold. In some of them a less specific
+	// rule applies too, and makes the answers the same. The others are what a more specific rule without a
+	// change matches. The regions of Separate do not count as parts here.
 	Unchanged Regions
 
 	// Partly has the parts of Region in which the change holds for some targets only: there several less
@@ -125,9 +126,11 @@ const maxListed = 5
 
 // Diff returns all that changes from one policy to another.
 //
-// The changes are complete and exact. Take a question without unknown identifiers. Collect the paths of rules
-// of both policies, and the regions of changes, that match its target. If the most specific of these (SPEC
-// 4.5) is the region of changes, these changes say whether the answer changes. Otherwise it does not.
+// To look up a question without unknown identifiers, collect the paths of the rules of both policies and the
+// regions of the changes. Keep those that match its target, and take the most specific one (SPEC 4.5). If it
+// is not the region of a change, the answer does not change. If it is, the changes with that region say where
+// the answer changes. They do not say it in parts that a list leaves out, and not in Partly. In a part of Only
+// they say it for the target that has only the names of the part.
 //
 // There is at most a change for each rule, for each direction, and for each set of permissions that hold
 // in the same parts.
@@ -345,7 +348,7 @@ func (d *differ) change(c *change) Change {
 	}
 	return Change{
 		Region:      d.region(c.region),
-		Only:        d.list(c.region, c.only, c.isMore),
+		Only:        d.list(c.region, c.only, c.isMore && c.only != nil),
 		Unchanged:   d.moreSpecific(c.region, d.unchanged, d.list(c.region, uniform, false)),
 		Partly:      d.list(c.region, mixed, c.isMore && c.only == nil),
 		Separate:    d.moreSpecific(c.region, d.changed, d.list(c.region, nil, false)),

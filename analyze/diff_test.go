@@ -202,6 +202,7 @@ func TestMorePartsThanAreListed(t *testing.T) {
 	require.Len(t, d.Changes, 1)
 	require.Len(t, d.Changes[0].Unchanged.List, 5)
 	require.True(t, d.Changes[0].Partly.IsMore)
+	require.True(t, d.Changes[0].Only.IsZero(), "the change holds in all of the region but these parts")
 	require.Contains(t, d.String(), "partly in: parts that are not listed\n")
 
 	d = analyze.Diff(before, policyOf(objectOf(integrations, `{"integration:*":["events"]}`)))

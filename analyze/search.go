@@ -23,13 +23,17 @@ type pairingKey struct {
 	level        permissions.Kind
 }
 
-// A pairing has the lower rules that have names beyond those of the upper rules.
+// A pairing has the lower rules of a pairingKey that name something that its upper rules do not name. They
+// are grouped by the names that they share with the upper rule.
 //
-// A pair of rules does not decide a target if another rule, the blocker, is more specific than the upper
-// rule, or is of the list and between the two. If a blocker names only what the lower rule names, newPairing
-// leaves that lower rule out. If it names only what the upper rule names, the look-up of the upper rule's own
-// names finds it. Only blockers with names of both rules are checked when a lower rule is searched. Lower
-// rules that no blocker distinguishes are interchangeable.
+// A third rule can decide in place of one of the pair. It is called a blocker. It is more specific than the
+// upper rule, or it is a rule of the same list and its rank is between the two ranks. There are three kinds:
+//
+//   - A blocker that names only what the lower rule names. newPairing leaves that lower rule out.
+//   - A blocker that names only what the upper rule names. The look-up of the upper rule's own names finds it.
+//   - A blocker that names something of each. Only these are in blockers, and are checked in a search.
+//
+// Lower rules with the same names in lowerPart have the same blockers, so it is enough to try some of them.
 type pairing struct {
 	shared    identifiers // what both rules name, and must name alike
 	upperPart identifiers // what blockers have of the upper rule, besides
@@ -152,9 +156,10 @@ func (p *parts) add(part place) {
 	p.of = append(p.of, n)
 }
 
-// groups yields the groups of the lower rules of a list that can come with an upper rule, with their
-// pairings. The lower rules are more specific than own, the one that the upper rule's names find. The
-// most specific ones come first.
+// groups yields each pairing of a list with an upper rule, and in it the group whose shared names are those
+// of the upper rule. It begins with the most specific lower rules, and stops when yield returns false. own
+// is the lower rule that the look-up of the upper rule's names finds, or none. Only rules more specific than
+// own are yielded.
 func (s *space) groups(l *list, upper int32, level permissions.Kind, own int32, yield func(*pairing, *group) bool) {
 	r := rankOf(s.places[upper])
 	left := l.ranks & below(r)

@@ -47,16 +47,17 @@ type SizeOfList struct {
 	Bytes int // of all of them together, in the claim
 }
 
-// Measure returns the size of a policy, and looks for an equivalent smaller claim. It drops rules and
-// permissions that change no answer, moves a grant from a wildcard to the scope that holds it, and a grant
-// that scopes beside each other have in common to their wildcard. It returns only claims that [Equal]
-// proves equal, also for a version that knows more permissions. It does not find every smaller claim.
+// Measure returns the size of a policy, and looks for a smaller claim that says the same. It drops rules and
+// permissions that change no answer. It gives the grant of a wildcard to the scope around it: integration:a with
+// {"credential:*": G} becomes integration:a with G. It replaces rules beside each other that have one grant with
+// one rule for their wildcard. It keeps a change only if [Equal] proves that no answer changes, also for a
+// version that knows more permissions. It does not find every smaller claim.
 //
 // An unrestricted policy and a policy that is nil or zero have no claim, which is an error. So is an
 // intersection: measure what [permissions.Narrow] makes of it.
 //
-// The search tries no more than some hundred claims, and fewer for a policy of many rules. It tries none
-// for a policy that declares as many permissions as there can be.
+// The search tries at most 400 claims, and fewer for a policy of many rules. It tries none for a policy that
+// declares as many permissions as there can be.
 func Measure(p *permissions.Policy) (Size, error) {
 	if p.IsUnrestricted() || isNone(p) {
 		return Size{}, errors.New("analyze: Measure: the policy has no claim; Parse and Build make some that have one")

@@ -270,9 +270,10 @@ type view struct {
 	actions actions
 }
 
-// views assigns each action to the lowest level, from the level of the place down, at which it can be asked.
-// It is enough to analyze that level. On a deeper target the same rules apply, and perhaps more specific ones.
-// So a rule that decides on a deeper target decides here too, and overrides the same rules.
+// views returns the levels at which to analyze a place, each with its actions. An action belongs to the least
+// deep level, from that of the place on, on which it acts (SPEC 3.3). Deeper levels need no analysis. On a
+// deeper target all rules of this level apply, and perhaps more specific ones. If one of the rules of this
+// level decides there, it decides here too. The root also has the level of the user.
 func (s *space) views(p place) (list []view) {
 	done := actions{}
 	add := func(level permissions.Kind, a actions) {

@@ -53,14 +53,20 @@ func unescapeUnicode(s string) string {
 var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride", "httpmethodoverride",
 	"xhttpmethodoverride", "xmethodoverride", "xtunneledmethod"}
 
-// isOverride looks at the ASCII letters of a name only, because readers differ in what else they ignore or take
-// for an underscore: spaces, dots, brackets, NUL. A reader may also turn a character that is not ASCII into
-// a letter (NFKC, best fit, overlong UTF-8) or into none, so such a character matches any letter, and none.
+// isOverride reports whether a reader could take the name of a parameter for one of overrides. The name
+// method alone is not one.
+//
+// Only the ASCII letters of the name count, because readers differ in what else they ignore or take for an
+// underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
+// that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any
+// letter, and none.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false
 	}
-	name, _, _ = strings.Cut(name, "\x00")
+	if cut, _, found := strings.Cut(name, "\x00"); found && isOverride(cut) {
+		return true
+	}
 	matched := make([]uint32, len(overrides))
 	for i := range matched {
 		matched[i] = 1 // bit n: what was read so far matches the first n letters

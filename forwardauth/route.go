@@ -29,10 +29,13 @@ type Route struct {
 	// target is the user. Otherwise there must be an Integration.
 	Integration, Credential, Configuration Source
 
-	// Tail is what the tail may hold beyond what a path may hold. If it is not zero, a server that decodes
-	// the tail otherwise could read the path as one of another route: one that continues where the tail
-	// begins, or that ends there. If that route asks another question, a request that could be read so is
-	// refused. [New] refuses the two routes if every request of this route could be read so.
+	// Tail is what the tail may hold beyond what a path may hold.
+	//
+	// With a Tail that is not zero, a server can decode the tail in another way, and take the path for one
+	// of another route. So a request is refused if all of this is true of another route: its method fits, its
+	// pattern matches the segments before the tail, it has more segments or ends there, and it asks another
+	// question. What the tail holds does not matter for this. [New] refuses the two routes if that refuses
+	// every request of this route. Make the paths differ before the tail.
 	Tail Tail
 }
 

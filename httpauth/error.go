@@ -181,9 +181,9 @@ func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // retryAfter is how many seconds a caller waits before it tries again after a 503.
 const retryAfter = "5"
 
-// setHeader sets WWW-Authenticate for every 401 (RFC 9110, section 15.5.2) and for every code of RFC
-// 6750, and Retry-After for every 503 that has none. It replaces what the handler said of its own body,
-// and of caches.
+// setHeader prepares the header of a refusal. It deletes what is about a body that is not sent, and sets
+// Cache-Control to no-store. It sets WWW-Authenticate for a 401 (RFC 9110, section 15.5.2) and for every
+// code of RFC 6750. It sets Retry-After for a 503 that has none.
 func (e *Error) setHeader(header http.Header) {
 	for _, name := range []string{"Content-Encoding", "Content-Length", "ETag", "Last-Modified"} {
 		header.Del(name)

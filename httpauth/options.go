@@ -184,9 +184,11 @@ func WithTokenFrom(token func(*http.Request) (string, error)) Option {
 // A request that would be refused is logged ([WithLogger]) with the attribute report_only, and the
 // observers see the question. Then the request passes. Without a logger and observers, nothing is
 // reported. If the token was refused, the request has no claims, so [Policy] denies everything. A handler
-// that asks for itself decides for itself, and [WriteError] answers. So does [Guard] if the object cannot
-// be loaded. The functions that options are given still run, and can delay or panic. Where another middleware of this
-// package protects the same route, put it inside this one, so that its claims are what handlers see.
+// that asks for itself decides for itself, and [WriteError] answers. [Guard] answers if it cannot load the
+// object, and if a function that it needs is nil.
+//
+// The functions that options are given still run, and can delay or panic. If another middleware of this
+// package protects the same route, put the other one inside this one. Then handlers see its claims.
 func ReportOnly() Option {
 	return option(func(o *options) { o.reportOnly = true })
 }
