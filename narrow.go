@@ -421,8 +421,8 @@ func (n *narrowing) spend(steps int) bool {
 //
 // The first loop meets each point with at most one rule of each part. The second loop meets points with
 // all rules of all parts, until it finds no new point. Without sub, it takes only the points that are
-// not the path of a rule in any part. With sub, it takes every point. Both loops also add what sub
-// returns for each new point.
+// not the path of a rule in any part. With sub, it takes every point. For each given point and each meet
+// that is new, meets also adds what sub returns. It does not call sub for a point that sub returned.
 //
 // A point that is not the path of a rule in any part is met with all rules once more. There the
 // claim's rule can be more specific than the meet of the rules that decide in the parts. Example:
@@ -770,10 +770,11 @@ func (s *search) result() *ruleTable {
 	return rules
 }
 
-// ways returns sets of rules. To remove all rules of one set ends the conflict in a scope. The sets are
-// the rules inside the scope, the rule of integration:* if the scope names no integration (see
-// conflicts), and last the rule of the scope itself. A refusal is about the last one. If the conflict
-// has ended already, ways returns one empty set.
+// ways returns the sets of rules whose removal ends the conflict in a scope: it is enough to remove all
+// rules of one set. The sets come in this order: the rules inside the scope; the rule of integration:*, if
+// the scope names no integration (see conflicts); the rule of the scope itself. choose tries them in this
+// order, and its refusal is that of the last one. If the conflict has ended already, ways returns one empty
+// set.
 func (s *search) ways(scope point) (ways [][]point) {
 	_, hasRoot := s.rules.grants[root]
 	inAnyIntegration := !scope.named.Has(IntegrationName)

@@ -361,9 +361,10 @@ func (t *Target) key(r rank) (key uint64) {
 	return key
 }
 
-// intern replaces each text of q with the claim's copy of it, in a Target that the caller provides so
-// that none is allocated. A text that is not in the claim becomes not known. Comparing is then
-// free, however long the texts are: equal ones share memory.
+// intern replaces the name of the integration and the external IDs of q with the claim's copies of them, in
+// a Target that the caller provides so that none is allocated. A text that is not in the claim is taken
+// out of q.known, and not put into q.unknown: like an absent identifier, it matches no name of a rule.
+// Comparing is then free, however long the texts are: equal ones share memory.
 func (s *ruleset) intern(q question, copy *Target) question {
 	*copy = *q.Target
 	q.Target = copy

@@ -254,7 +254,10 @@ type stage struct {
 // values or no unknown identifier. A rule that names only some of these values is less specific.
 //
 // The rules that name no unknown identifier form a list, the most specific rank first. With d.filled,
-// all rules that agree with it are in the list. The first rule that a row matches decides. The length of the formula is linear in the number of rules.
+// all rules that agree with it are in the list. The first rule that a row matches decides. A rank of rules
+// that name unknown identifiers has a formula of its own (decidedByRank), which has its place in the
+// list. A row for which it holds is selected, and any other row goes on down the list. The length of the
+// formula is linear in the number of rules.
 func (d *decisions) formula() *formula {
 	s, free := d.rules, d.q.unknown
 	var stages []stage

@@ -223,8 +223,9 @@ func ID(uuid string) Identifier { return newIdentifier(idText, uuid) }
 // UUID is a known ID as 16 bytes, which is what pgtype.UUID and uuid.UUID of google/uuid hold. A target
 // with it equals the target with the [ID] of the same text.
 //
-// For a nullable column, test that first, and leave the identifier out if it is NULL: the UUID of 16
-// zeros is an ID like any other.
+// If the column can be NULL, check for that before the call, because the UUID of 16 zeros is an ID like
+// any other. For NULL give no ID at all, so that the ID is unknown. [NoID] is for an object that is yet to be
+// created.
 func UUID(id [16]byte) Identifier {
 	if id == [16]byte{} {
 		return ID("00000000-0000-0000-0000-000000000000") // its bytes are those of the zero Identifier

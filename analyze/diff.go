@@ -76,7 +76,7 @@ type Change struct {
 	// Separate has what more specific rules match that have changes of their own.
 	Separate Regions
 
-	// Permissions are what is asked for, in the order of SPEC 1.4.
+	// Permissions are all those that the change gains or loses, in the order of SPEC 1.4.
 	Permissions []permissions.Permission
 
 	// Example is one of the questions whose answer changes.
@@ -126,11 +126,13 @@ const maxListed = 5
 
 // Diff returns all that changes from one policy to another.
 //
-// To look up a question without unknown identifiers, collect the paths of the rules of both policies and the
-// regions of the changes. Keep those that match its target, and take the most specific one (SPEC 4.5). If it
-// is not the region of a change, the answer does not change. If it is, the changes with that region say where
-// the answer changes. They do not say it in parts that a list leaves out, and not in Partly. In a part of Only
-// they say it for the target that has only the names of the part.
+// The changes can be used to look up a question without unknown identifiers. A question whose action acts below
+// its target has some, even if the target has none (SPEC 4.3): settings:read of an integration is about some
+// configuration. It cannot be looked up in this way. To look up any other question, collect the paths of the
+// rules of both policies and the regions of the changes. Keep those that match its target, and take the most
+// specific one (SPEC 4.5). If it is not the region of a change, the answer does not change. If it is, the
+// changes with that region say where the answer changes. They do not say it in parts that a list leaves out, and
+// not in Partly. In a part of Only they say it for the target that has only the names of the part.
 //
 // There is at most a change for each rule, for each direction, and for each set of permissions that hold
 // in the same parts.

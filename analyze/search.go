@@ -30,7 +30,9 @@ type pairingKey struct {
 // upper rule, or it is a rule of the same list and its rank is between the two ranks. There are three kinds:
 //
 //   - A blocker that names only what the lower rule names. newPairing leaves that lower rule out.
-//   - A blocker that names only what the upper rule names. The look-up of the upper rule's own names finds it.
+//   - A blocker that names only what the upper rule names. It is found before a pairing is used, when the
+//     names of the upper rule are looked up. If it is more specific than the upper rule, the callers skip the
+//     upper rule. If it is of the same list, it is own in groups, which yields no less specific rule.
 //   - A blocker that names something of each. Only these are in blockers, and are checked in a search.
 //
 // Lower rules with the same names in lowerPart have the same blockers, so it is enough to try some of them.

@@ -59,7 +59,8 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 // Only the ASCII letters of the name count, because readers differ in what else they ignore or take for an
 // underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
 // that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any
-// letter, and none.
+// letter, and none. There is one exception: a name without an ASCII letter, and without any other character that
+// Unicode counts to the scripts Latin or Common, is only a name in another script.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false

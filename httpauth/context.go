@@ -49,7 +49,9 @@ func identityOf(ctx context.Context) *identity {
 
 // NewContext returns a context with claims, for [FromContext], [Claims] and [Policy]. It is for
 // transports other than net/http, whose own code has verified the token. The claims replace those
-// that ctx has. With nil there are none.
+// that ctx has. With nil there are none. [Policy] returns the policy of these claims as it is: the ceilings
+// and the observers of a [Middleware] that ctx came through do not apply to it. If they should, use
+// [permissions.Intersect] and [permissions.Policy.Observe] before the call.
 //
 // A [Middleware] does not trust such claims: it verifies the token of its request.
 func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
@@ -76,9 +78,9 @@ func Claims(ctx context.Context) *usertoken.Claims {
 	return claims
 }
 
-// Policy returns the policy of the claims in a context, with the ceilings and the observers of the
-// [Middleware]. Where there are no claims, it returns a policy that denies everything. It is never
-// nil.
+// Policy returns the policy of the claims in a context. If a [Middleware] put the claims there, it has the
+// ceilings and the observers of the Middleware. Where there are no claims, it returns a policy that denies
+// everything. It is never nil.
 //
 // To restrict one question further, intersect the policy with another one. The observers stay:
 //
