@@ -127,7 +127,7 @@ func (l *linter) rename(at spotted, p place, to string) draft {
 	}
 }
 
-// maxElements is how many elements a list may have of which the fix makes scopes.
+// maxElements is the length of the longest list that the fix splits into scopes.
 const maxElements = 100
 
 // split returns the fix that gives each element of a list what the list has. A very long list it removes.

@@ -78,9 +78,9 @@ func Claims(ctx context.Context) *usertoken.Claims {
 	return claims
 }
 
-// Policy returns the policy of the claims in a context. If a [Middleware] put the claims there, it has the
-// ceilings and the observers of the Middleware. Where there are no claims, it returns a policy that denies
-// everything. It is never nil.
+// Policy returns the policy of the claims in a context. If a [Middleware] put the claims there, the policy has
+// the ceilings and the observers of the Middleware. Without claims, Policy returns a policy that denies
+// everything. It never returns nil.
 //
 // To restrict one question further, intersect the policy with another one. The observers stay:
 //

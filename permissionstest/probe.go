@@ -47,11 +47,16 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 //		}
 //	}
 //
-// A handler that lets a request through with one of these policies asks about something else than it uses. It
-// says that there is no external ID, because its query does not select the column. Or it takes the integration
-// from the URL and not from the row. Or it takes one identifier for another one. Or it asks about the user or the
-// integration alone. A test with [Probe] does not find this, because all that the handler asks about is known. So
-// test a handler with Probe and with Denials.
+// A handler that lets a request through with one of these policies asks about something else than it uses. These
+// are the usual causes:
+//
+//   - Its query does not select the external ID, so the handler says that there is none.
+//   - It takes the integration from the URL and not from the row.
+//   - It takes one identifier for another one.
+//   - It asks about the user, or about the integration alone.
+//
+// A test with [Probe] does not find this, because all that the handler asks about is known. So test a handler with
+// Probe and with Denials.
 //
 // The target is what the handler uses, as the test knows it: each identifier is known, or known to be absent. Give
 // it an external ID, so that there is a policy for it. A target that is invalid, the user, or that has an unknown

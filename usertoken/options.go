@@ -248,7 +248,7 @@ func WithKeys(keys ...*rsa.PublicKey) VerifierOption {
 }
 
 // WithKeyfunc is [WithKeySource] for a function that needs no context, such as one written for
-// golang-jwt. If there is no key with the kid, its error must match [ErrToken] or
+// golang-jwt. For a kid without a key, the function returns an error that matches [ErrToken] or
 // [jwt.ErrTokenUnverifiable]. With any other error a server answers 503, although the token is at
 // fault. The function must not take token.Claims for a [jwt.MapClaims]: a type assertion that is not
 // checked would panic. The methods of token.Claims return the registered claims.
