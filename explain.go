@@ -136,14 +136,17 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 	e.setActsOn(acts(n))
 	if parts := p.Parts(); parts != nil {
 		for _, part := range parts {
-			if p.parts.knows(part, action) {
+			if _, known := part.vocabulary().number(action); known {
 				e.Parts = append(e.Parts, part.Explain(action, target))
-			} else {
-				e.Parts = append(e.Parts, Explanation{
-					Action: e.Action, Target: e.Target, Decision: Decision{Reason: ReasonNoRule}, ActsOn: e.ActsOn,
-					Hint: "this part does not know the permission; declare it with WithPermissions",
-				})
+				continue
 			}
+			hint := "this part does not know the permission; declare it with WithPermissions"
+			if part.isNone() {
+				hint = noPolicyHint
+			}
+			e.Parts = append(e.Parts, Explanation{
+				Action: e.Action, Target: e.Target, Decision: part.answer(action, &target), ActsOn: e.ActsOn, Hint: hint,
+			})
 		}
 		if !e.Decision.Allowed {
 			e.Hint = e.Parts[e.Decision.Part-1].Hint
@@ -152,7 +155,7 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 	}
 	s := p.ruleset()
 	if s == nil {
-		e.Hint = "there is no policy: a nil or zero Policy denies everything"
+		e.Hint = noPolicyHint
 		return e
 	}
 	if s.unrestricted {
@@ -167,11 +170,7 @@ func (p *Policy) Explain(action Permission, target Target) Explanation {
 	return e
 }
 
-// knows reports whether a part can be asked of an action.
-func (p *parts) knows(part *Policy, action Permission) bool {
-	_, known := part.vocabulary().number(action)
-	return known || part.isNone()
-}
+const noPolicyHint = "there is no policy: a nil or zero Policy denies everything"
 
 // setActsOn sets the level of what the action acts on.
 func (e *Explanation) setActsOn(a actsOn) {
@@ -492,9 +491,9 @@ func (s Step) String() string {
 // LogValue returns [Step.String].
 func (s Step) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalJSON returns an object with the members rule and by (see [Rule.MarshalJSON]), outcome (a
-// code), level (the name of a kind) and unknown (see [Identifiers.MarshalJSON]). The last three
-// are left out where the step has none.
+// MarshalJSON returns an object with the members rule (see [Rule.MarshalJSON]), outcome (a code), by
+// (another rule), level (the name of a kind) and unknown (see [Identifiers.MarshalJSON]). The last
+// three are left out where the step has none.
 func (s Step) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Rule    Rule        `json:"rule"`
@@ -511,6 +510,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 
 // LogValue returns the explanation as a group: action, target, decision, acts_on and new, the steps
 // as lines, omitted and hint. For an intersection it has a group for each part: part_1 and so on.
+// What is empty is left out. acts_on and new are there only if ActsOn is deeper than the target.
 func (e Explanation) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("action", text.Plain(string(e.Action))), slog.Any("target", e.Target), slog.Any("decision", e.Decision),

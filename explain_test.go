@@ -1083,18 +1083,33 @@ func TestExplainCallsNoHook(t *testing.T) {
 	require.Equal(t, 1, called)
 }
 
-// TestExplainPartThatDoesNotKnowThePermission has an intersection of a policy that declares
-// a permission and one that does not.
+// TestExplainPartThatDoesNotKnowThePermission has intersections of a policy that declares a
+// permission and one that does not.
 func TestExplainPartThatDoesNotKnowThePermission(t *testing.T) {
 	knows := permissions.MustParse(`{"integration:*": ["x"]}`, permissions.WithPermissions("x"))
-	both, err := permissions.Intersect(knows, permissions.MustParse(`{"integration:*": true}`))
-	require.NoError(t, err)
-	e := both.Explain("x", slack)
-	require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule, Part: 2}, e.Decision)
-	require.Len(t, e.Parts, 2)
-	require.True(t, e.Parts[0].Decision.Allowed)
-	require.Equal(t, permissions.Decision{Reason: permissions.ReasonNoRule}, e.Parts[1].Decision)
-	require.Contains(t, e.Parts[1].Hint, "WithPermissions")
-	require.Equal(t, e.Parts[1].Hint, e.Hint)
-	requireExplanationJSON(t, e)
+	for _, c := range []struct {
+		name   string
+		part   *permissions.Policy
+		reason permissions.Reason
+		hint   string
+	}{
+		{"a claim", permissions.MustParse(`{"integration:*": true}`), permissions.ReasonNoRule, "WithPermissions"},
+		{"unrestricted", permissions.Unrestricted(), permissions.ReasonNoRule, "WithPermissions"},
+		{"nil", nil, permissions.ReasonNoPolicy, "there is no policy"},
+		{"zero", new(permissions.Policy), permissions.ReasonNoPolicy, "there is no policy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both, err := permissions.Intersect(knows, c.part)
+			require.NoError(t, err)
+			e := both.Explain("x", slack)
+			require.Equal(t, permissions.Decision{Reason: c.reason, Part: 2}, e.Decision)
+			require.Equal(t, both.Decide("x", slack), e.Decision)
+			require.Len(t, e.Parts, 2)
+			require.True(t, e.Parts[0].Decision.Allowed)
+			require.Equal(t, permissions.Decision{Reason: c.reason}, e.Parts[1].Decision)
+			require.Contains(t, e.Parts[1].Hint, c.hint)
+			require.Equal(t, e.Parts[1].Hint, e.Hint)
+			requireExplanationJSON(t, e)
+		})
+	}
 }
