@@ -11,17 +11,20 @@ import (
 // [Decision.Part] names the first part that does.
 //
 // A nil or zero policy among the policies makes the result deny everything. An unrestricted one takes
-// nothing away but the permissions that it does not know: give all the same [WithPermissions]. If all are unrestricted and declare the same permissions, the result is
-// unrestricted. The parts of an intersection among the policies become parts of the result. The
-// intersection of one policy answers as that policy does. The result has the hooks of all the
-// policies, see [Policy.Observe].
+// nothing away but the permissions that it does not know. So give all the same [WithPermissions].
+// The parts of an intersection among the policies become parts of the result. If only one part is
+// left without the unrestricted policies that take nothing away, the result is not an intersection,
+// but a policy with the rules of that part: [Policy.Parts] returns nil, and [Decision.Part] is 0. If
+// all policies are unrestricted and declare the same permissions, the result is unrestricted. The
+// result has the hooks of all the policies, see [Policy.Observe].
 //
 // A question takes as long as it takes to ask the parts. A part that does not know a permission
 // that another part declares denies it, with [ReasonNoRule], even if it is unrestricted.
 //
 // No policies at all are an error, and so are policies that declare more permissions together than
-// one policy can. An intersection is not a claim, so [Policy.MarshalJSON] returns an error and it
-// cannot be signed. [Narrow] finds a claim that allows the same, where there is one.
+// one policy can. An intersection of two parts or more is not a claim, so [Policy.MarshalJSON]
+// returns an error and it cannot be signed. [Narrow] finds a claim that allows the same, where there
+// is one.
 //
 // [Policy.Visible] of an intersection tries combinations of one granting rule of each part. It
 // skips those that contradict each other, but where the parts name different identifiers, its time
@@ -78,8 +81,9 @@ func unionOf(rules []*ruleset) (union vocabulary) {
 
 // Parts returns the policies that an intersection asks, in the order of [Intersect]'s arguments and
 // without their hooks. It leaves out unrestricted policies that take nothing away, unless only
-// they declare some permission. So the index of a part can differ from that of the argument. [Decision.Part] is the index in this list plus one.
-// Parts returns nil if p is not an intersection.
+// they declare some permission. So the index of a part can differ from that of the argument.
+// [Decision.Part] is the index in this list plus one. Parts returns nil if p is not an intersection,
+// which the result of Intersect need not be.
 func (p *Policy) Parts() []*Policy {
 	if p == nil || p.parts == nil {
 		return nil
@@ -195,7 +199,7 @@ func (v *visibility) search(t Target, left []*ruleset, wanted grant) bool {
 		for _, m := range s.ofRank(ranks.highest()) {
 			grants := v.translate(s, s.nodes[m].grant) & wanted
 			if grants == grantNone || !s.matches(m, q.Target, free) || s.decider(s.filled(q, &copy, m)) != m {
-				continue // a rule that overrides m now also does with more identifiers
+				continue // a rule that overrides m now would still override it if more were filled in
 			}
 			if v.search(s.fill(t, m), left[1:], grants) {
 				return true

@@ -60,9 +60,9 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 // a version that knows more permissions.
 //
 // A nil or zero policy among the policies denies everything, and the result is the policy of {}.
-// The result is never unrestricted: where all policies are, it is the policy of
-// {"integration:*":true}. It knows the permissions that any of the policies declares, and has the
-// hooks of all the policies, see [Policy.Observe].
+// The result is never unrestricted. If all policies are, and declare the same permissions, it is the
+// policy of {"integration:*":true}. The result knows the permissions that any of the policies
+// declares, and has the hooks of all the policies, see [Policy.Observe].
 //
 // A claim cannot say everything that policies say together. For example, one policy denies a
 // credential by its external ID, and another allows a credential by its ID: the rule for the ID
@@ -119,7 +119,8 @@ type point struct {
 	names [5]uint32 // numbers, in the order of the bits of Identifiers; 0 for what is not named
 }
 
-var root = point{level: KindIntegration} // the path of integration:*
+// root is the path of integration:*. As a target it is the user too, see acting.
+var root = point{level: KindIntegration}
 
 // with returns the point that has the names of both, and the greater level. It is not ok if they
 // contradict each other.
@@ -147,8 +148,8 @@ func (p point) only(level Kind, names Identifiers) point {
 	return q
 }
 
-// pathsOf returns the paths of rules that could cover p: one identifier at each level, with and
-// without the integration.
+// pathsOf returns points that can be paths of rules: p with only one of the two identifiers of each
+// level that has both, in each combination, with and without the integration's name.
 func (p point) pathsOf() []point {
 	for _, both := range [...]Identifiers{credentialIdentifiers, configurationIdentifiers} {
 		if p.named.Has(both) {
@@ -159,7 +160,8 @@ func (p point) pathsOf() []point {
 	return []point{p, p.only(p.level, p.named&^IntegrationName)}
 }
 
-// subpoints returns the points that have some of p's names, at each level that has room for them.
+// subpoints returns a point for each subset of p's names and each level that can have these names. The
+// level can be deeper than p's.
 func (p point) subpoints() (list []point) {
 	for names := p.named; ; names = (names - 1) & p.named {
 		for level := KindIntegration; level <= KindConfiguration; level++ {
@@ -173,7 +175,8 @@ func (p point) subpoints() (list []point) {
 	}
 }
 
-// near returns p, and p with other names in place of some of its own.
+// near returns p, and p with some of its names replaced, in each combination. A name is replaced by the
+// first other name that a point of among has for the same identifier, if there is one.
 func (p point) near(among []point) (list []point) {
 	list = []point{p}
 	for left := p.named; left != 0; left &= left - 1 {
@@ -245,15 +248,13 @@ func (l *ruleTable) add(path point, g grant) {
 	l.ranks |= 1 << path.rank()
 }
 
-// filtered returns the rules whose paths are wanted.
-func (l *ruleTable) filtered(want func(path point) bool) *ruleTable {
-	some := newRuleTable()
+// clone returns a copy without the removed rules.
+func (l *ruleTable) clone() *ruleTable {
+	cloned := newRuleTable()
 	for path := range l.paths {
-		if want(path) {
-			some.add(path, l.grants[path])
-		}
+		cloned.add(path, l.grants[path])
 	}
-	return some
+	return cloned
 }
 
 // paths yields the paths of the rules that have not been removed.
@@ -265,8 +266,8 @@ func (l *ruleTable) paths(yield func(point) bool) {
 	}
 }
 
-// decider returns the path of the rule that decides on p, as if there were no rule for except. It
-// is not ok if no rule applies.
+// decider returns the path of the rule that decides on p. It ignores the rule with the path except; the
+// zero point is the path of none. If no rule applies, it returns the zero point and false.
 func (l *ruleTable) decider(p, except point) (path point, ok bool) {
 	for left := l.ranks & applicable(p.level, p.named); left != 0; left = left.without(left.highest()) {
 		r := left.highest()
@@ -285,7 +286,8 @@ func (l *ruleTable) grant(p point) grant {
 }
 
 // compatible yields the paths of rules that do not contradict a point. It finds them by the names that
-// both have. Rules that were added or removed after the first call are not noticed.
+// both have, in an index that it builds as needed. So no rule may be added or removed after the first
+// call.
 func (l *ruleTable) compatible(p point) iter.Seq[point] {
 	return func(yield func(point) bool) {
 		for left := l.ranks; left != 0; left = left.without(left.highest()) {
@@ -300,7 +302,8 @@ func (l *ruleTable) compatible(p point) iter.Seq[point] {
 	}
 }
 
-// ofRank returns the rules of a rank by what they have of some names.
+// ofRank returns the paths of the rules of a rank, grouped by the names that they have for the given
+// identifiers. A key of the map is a point of level 0 with these names.
 func (l *ruleTable) ofRank(r rank, names Identifiers) map[point][]point {
 	key := indexKey{r, names}
 	list, ok := l.index[key]
@@ -386,8 +389,8 @@ func (n *narrowing) numberOf(id uuid) uint32 {
 	return number
 }
 
-// translate returns a grant of a part in the permissions of all. The grant true stays true if the
-// part knows all of them.
+// translate returns a grant of a part with the numbers that permissions have in the intersection. The
+// grant true stays true if the part knows all permissions of the intersection.
 func (n *narrowing) translate(s *ruleset, g grant) (translated grant) {
 	own := s.vocabulary()
 	for number, name := range n.extras.all {
@@ -410,7 +413,7 @@ func (n *narrowing) grant(p point) grant {
 	return g
 }
 
-// spend takes steps, and reports whether there are any left.
+// spend takes steps, and reports whether there were enough.
 func (n *narrowing) spend(steps int) bool {
 	n.steps -= steps
 	return n.steps >= 0
@@ -419,10 +422,11 @@ func (n *narrowing) spend(steps int) bool {
 // meets returns the given points and their meets with rules of the parts. It is not ok if there are no
 // steps left.
 //
-// The first loop meets each point with at most one rule of each part. The second loop meets points with
-// all rules of all parts, until it finds no new point. Without sub, it takes only the points that are
-// not the path of a rule in any part. With sub, it takes every point. For each given point and each meet
-// that is new, meets also adds what sub returns. It does not call sub for a point that sub returned.
+// The loop over the parts adds each meet of a given point with rules of different parts, at most one of
+// each. The last loop meets points with all rules of all parts, until it finds no new point. Without sub it does so
+// only for points that are not the path of a rule in any part, and with sub for every point. For each
+// given point and each meet that is new, meets also adds what sub returns. It does not call sub for a
+// point that sub returned.
 //
 // A point that is not the path of a rule in any part is met with all rules once more. There the
 // claim's rule can be more specific than the meet of the rules that decide in the parts. Example:
@@ -492,7 +496,14 @@ func (n *narrowing) isMixed(p point) bool {
 	return true
 }
 
-// rules returns the rules of the claim.
+// rules returns the rules of the claim, or a refusal. It tries the meets alone first. If these are wrong
+// on some point, or in conflict, it searches among more paths: those of pathsOf, and if they are not
+// enough, those of subpoints. A search can be long. So before each search, proveImpossible looks for a few
+// points that no claim is right about.
+//
+// A search has each meet at its own level and, with wildcards, at each deeper level. Then
+// integration:NAME needs no grant where integration:NAME/credential:* has one. And an external ID can
+// win over an ID, if only the external ID has a rule at the level of configurations.
 func (n *narrowing) rules() (*ruleTable, *NarrowError) {
 	meets, ok := n.meets([]point{root}, nil)
 	if !ok {
@@ -514,7 +525,8 @@ func (n *narrowing) rules() (*ruleTable, *NarrowError) {
 		if len(conflicts) == 0 {
 			return rules, nil
 		}
-		for _, c := range conflicts[:min(len(conflicts), 10)] {
+		const most = 10 // each proof is a search of its own
+		for _, c := range conflicts[:min(len(conflicts), most)] {
 			if refusal = n.proveImpossible(c.inside.near(meets)...); refusal != nil {
 				return nil, refusal
 			}
@@ -564,8 +576,8 @@ func (n *narrowing) proveImpossible(points ...point) *NarrowError {
 
 // check tests the rules on each meet that is not the path of a rule. (On its own path a rule is
 // right.) It returns the first meet on which some answer would be wrong, with the refusal for it.
-// There is no refusal if it finds none. Where a grant is wrong only in being true, check turns it
-// into a list of names.
+// There is no refusal if it finds none. Where a rule grants true and the parts together do not, but
+// grant the same names, check makes the rule a list of names.
 func (n *narrowing) check(rules *ruleTable, meets []point) (wrong point, refusal *NarrowError) {
 	for _, p := range meets {
 		if p.isPath() {
@@ -631,11 +643,6 @@ func (n *narrowing) newSearch(points []point) *search {
 // solve returns rules that are right about all points of the search and that a claim has a place
 // for. If it finds none, it returns a refusal.
 //
-// Where the meets alone do not make a claim, the points have more paths: each meet at its own level
-// and, with wildcards, at each deeper level. Then integration:NAME needs no grant where
-// integration:NAME/credential:* has one. And an external ID can win over an ID, if only the
-// external ID has a rule at the level of configurations.
-//
 // A rule always decides on its own path. So its grant must be what the parts together grant there,
 // and only the choice of rules is open. solve begins with a rule for every path. If a rule decides
 // a point and is wrong there, it is wrong with fewer rules too. So it is in no claim, and solve
@@ -657,9 +664,9 @@ func (s *search) solve() (rules *ruleTable, refusal *NarrowError) {
 	return s.choose(nil)
 }
 
-// decide looks up which rule decides a point. It returns the permissions that act on the point and for
-// which the rule differs from the parts together. A rule that grants true may have to be a list, see
-// result.
+// decide finds the rule that decides point i, and records it. It returns the permissions that act on the
+// point and for which the rule differs from the parts together. A difference in grantTrue does not count:
+// result corrects it.
 func (s *search) decide(i int) (wrong grant) {
 	p := s.points[i]
 	path, ok := s.rules.decider(p, point{})
@@ -713,9 +720,9 @@ func (s *search) undo(n int) {
 	}
 }
 
-// choose resolves the given conflicts, one after the other, and returns the rules of a claim. With
-// no conflicts given, it looks for those of the rules that are left, and returns these rules if it
-// finds none. If no combination of ways leads to a claim, it returns a refusal.
+// choose resolves the given conflicts, one after the other, and returns the rules of a claim. If no
+// conflicts are given, it looks for conflicts among the rules that are left. If there are none either,
+// it returns these rules. If no combination of ways leads to a claim, it returns a refusal.
 func (s *search) choose(conflicts []conflict) (rules *ruleTable, refusal *NarrowError) {
 	if len(conflicts) == 0 {
 		found := s.result()
@@ -742,7 +749,8 @@ func (s *search) choose(conflicts []conflict) (rules *ruleTable, refusal *Narrow
 	return nil, refusal
 }
 
-// sort moves conflicts with fewer ways to the front, so that nothing is chosen in vain.
+// sort orders conflicts by the number of ways that are still possible, the fewest first, so that choose
+// fails early.
 func (s *search) sort(conflicts []conflict) {
 	count := make(map[point]int)
 	for _, c := range conflicts {
@@ -760,7 +768,7 @@ func (s *search) sort(conflicts []conflict) {
 // result returns a copy of the rules that are left, without redundant ones. A grant true becomes a
 // list of names if the rule decides a point on which the parts together do not grant true.
 func (s *search) result() *ruleTable {
-	rules := s.rules.filtered(func(point) bool { return true })
+	rules := s.rules.clone()
 	for i, path := range s.decider {
 		if _, ok := rules.grants[path]; ok && s.want[i]&grantTrue == 0 {
 			rules.grants[path] &^= grantTrue
@@ -788,7 +796,10 @@ func (s *search) ways(scope point) (ways [][]point) {
 	return append(ways, []point{scope})
 }
 
-// reasons returns points that are enough to see why there is no claim.
+// reasons returns the points that no rule was right about. For each of them it adds, for each rule that
+// could have decided it, the point where that rule was wrong. It does the same for the added points.
+// Often these points are enough to prove that there is no claim. A rule that was removed to end a conflict
+// was wrong at no point.
 func (s *search) reasons() (points []point) {
 	seen := make(map[point]bool)
 	add := func(p point) {
@@ -859,7 +870,11 @@ type conflict struct {
 	inside point // the path of one of the others
 }
 
-// conflicts returns the conflicts of rules. See encode, which has a second place for some.
+// conflicts returns a conflict for each scope that has a grant and needs a map too, if a claim cannot have
+// both. A wildcard needs no map, because its level can be skipped (SPEC 2.7). The map of a credential has a
+// second place if its ID has a second spelling. It also has one in the map of integration:*, if the inner
+// rule names no integration and integration:* has no grant. See encoder.anyIntegration and
+// encoder.credentials.
 func (n *narrowing) conflicts(rules *ruleTable) (list []conflict) {
 	seen := make(map[point]bool)
 	_, hasRoot := rules.grants[root]

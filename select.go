@@ -27,7 +27,7 @@ func Filter[T any](p *Policy, action Permission, items iter.Seq[T], target func(
 
 // A Selection says which of many things a list may have, without asking about each: which
 // integrations, credentials or configurations. A handler uses it to have a database leave out the
-// others, see [Selection.Where]. It selects what the methods of [Policy] that return one say:
+// others, see [Selection.Where]. These methods of [Policy] make a Selection:
 //
 //	what is listed     where an action is allowed      what is visible (SPEC 5.1)
 //	integrations       [Policy.SelectIntegrations]     [Policy.VisibleIntegrations]
@@ -48,10 +48,11 @@ type Selection struct {
 }
 
 // SelectIntegrations selects among all integrations those for which [Policy.Allowed] allows the
-// action on the integration. What the action acts on in the integration is unknown, see SPEC 3.3. So for
-// proxy-api, one rule that denies a credential in an integration leaves that integration out. If the rule is
-// not inside integration:NAME, it is for that credential in any integration, and all are left out. To list those in which something is allowed, take
-// [Policy.VisibleIntegrations].
+// action on the integration. An action that acts on something in the integration (SPEC 3.3) must be
+// allowed whatever that is (SPEC 4.3, 4.7). So for proxy-api, a rule in integration:NAME that denies
+// one credential leaves that integration out. A rule that denies one credential of any integration
+// leaves out every integration in which no more specific rule grants the action on that credential.
+// To list the integrations in which something is allowed, take [Policy.VisibleIntegrations].
 func (p *Policy) SelectIntegrations(action Permission) Selection {
 	return p.selects(action, KindIntegration, User())
 }
@@ -174,10 +175,10 @@ func newCell(number int, p pattern) cell {
 	return c
 }
 
-// A tuple has a cell for each level below the user.
+// A tuple has a cell for each level below the user: integration, credential and configuration.
 type tuple [3]cell
 
-// pattern returns the pattern of the cell at a level, which must not be 0.
+// pattern returns the pattern of t[level]. That cell must not be 0.
 func (t *tuple) pattern(level int) pattern {
 	switch {
 	case level == 0:

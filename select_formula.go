@@ -12,8 +12,8 @@ import (
 type formula struct {
 	op formulaOp
 
-	// Of a literal: the row has, or has not, all cells of one of the tuples. The tuples have the same
-	// shape, which is not empty, and are sorted. There is at least one.
+	// Of a literal. With opIn, a row has all cells of one of the tuples. With opNotIn, there is no such
+	// tuple. The tuples have the same shape, which is not empty, and are sorted. There is at least one.
 	shape  Identifiers
 	tuples []tuple
 
@@ -193,14 +193,14 @@ func joinLiterals(op formulaOp, list []*formula) *formula {
 	}
 	common := slices.MinFunc(others, func(a, b []tuple) int { return len(a) - len(b) })
 	for _, other := range others {
-		common = filter(common, other, true)
+		common = keep(common, other, true)
 	}
-	return literal(opIn+opNotIn-listed, list[0].shape, filter(common, tuples, false))
+	return literal(opIn+opNotIn-listed, list[0].shape, keep(common, tuples, false))
 }
 
-// filter returns the tuples of list that are in other, or without present those that are not. Both
-// lists are sorted. It makes a binary search in other for each tuple of list.
-func filter(list, other []tuple, present bool) (kept []tuple) {
+// keep returns the tuples of list that are in other if present is true, and otherwise those that are
+// not. Both lists are sorted. It makes a binary search in other for each tuple of list.
+func keep(list, other []tuple, present bool) (kept []tuple) {
 	work(len(list))
 	for _, t := range list {
 		if _, found := slices.BinarySearchFunc(other, t, compareTuples); found == present {
@@ -258,9 +258,9 @@ func (f *formula) simplify(given *premise) *formula {
 // simplifyLiteral is simplify for a literal and a premise of the same shape.
 func (f *formula) simplifyLiteral(given *formula) *formula {
 	if given.op == opNotIn {
-		return literal(f.op, f.shape, filter(f.tuples, given.tuples, false))
+		return literal(f.op, f.shape, keep(f.tuples, given.tuples, false))
 	}
-	common := filter(f.tuples, given.tuples, true)
+	common := keep(f.tuples, given.tuples, true)
 	if len(common) == len(given.tuples) {
 		return constant(f.op == opIn)
 	}

@@ -16,7 +16,9 @@ type compiler struct {
 	named          *namedTexts
 }
 
-// compiler returns nil, and no error, for no policy.
+// compiler returns the compiler for the things of a kind that are in a target. It returns nil, and no
+// error, for a nil or zero policy, and for an intersection that has one as a part. A nil compiler
+// makes selections of nothing.
 func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 	if e := within.questionError(); e != nil {
 		return nil, e
@@ -33,7 +35,7 @@ func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 	}
 	rules := p.rulesets()
 	if slices.Contains(rules, nil) {
-		return nil, nil // no policy, or a part of an intersection that is none
+		return nil, nil
 	}
 	c := &compiler{
 		rules: rules, extras: p.vocabulary(), kind: kind, within: within.clone(),
@@ -221,9 +223,13 @@ type decisions struct {
 	q        question
 	interned Target // what q points to
 
-	marks     func(grant) bool // reports whether a rule with this grant is marked
-	otherwise bool             // whether the formula also holds for rows to which no rule applies
-	filled    *filling         // the values of the unknown identifiers; nil to try those that rules name
+	// marks chooses the rules that the formula is about, by their grant: those that deny an action
+	// (in allowed), or those that grant something (in visible and visibleFor). Such a rule is called
+	// marked.
+	marks func(grant) bool
+
+	otherwise bool     // whether the formula also holds for rows to which no rule applies
+	filled    *filling // the values of the unknown identifiers; nil to try those that rules name
 }
 
 func (c *compiler) decisions(s *ruleset, q question) *decisions {
@@ -256,8 +262,8 @@ type stage struct {
 // The rules that name no unknown identifier form a list, the most specific rank first. With d.filled,
 // all rules that agree with it are in the list. The first rule that a row matches decides. A rank of rules
 // that name unknown identifiers has a formula of its own (decidedByRank), which has its place in the
-// list. A row for which it holds is selected, and any other row goes on down the list. The length of the
-// formula is linear in the number of rules.
+// list. If that formula holds for a row, the whole formula does. Any other row goes on down the list.
+// The length of the whole formula is linear in the number of rules.
 func (d *decisions) formula() *formula {
 	s, free := d.rules, d.q.unknown
 	var stages []stage

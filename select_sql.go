@@ -158,11 +158,13 @@ const (
 	maxArgs       = 60_000 // PostgreSQL and MariaDB take 65,535
 	maxArgsSQLite = 32_000 // it takes 32,766
 
-	// Where an argument is not a list, a short list is placeholders, so that the database sees how many
-	// rows there can be. A longer one is one argument, as JSON.
-	maxSQLite  = 200
-	maxMariaDB = 16 * maxChunk
-	maxChunk   = 500 // MariaDB makes a subquery of 1,000 placeholders, which uses no index
+	// In SQLite and MariaDB an argument cannot be a list. A list of up to so many texts is written as
+	// placeholders, so that the database sees how many rows there can be. A longer list is one argument,
+	// as JSON.
+	maxListSQLite  = 200
+	maxListMariaDB = 16 * maxChunk
+
+	maxChunk = 500 // MariaDB makes a subquery of 1,000 placeholders, which uses no index
 )
 
 // An sqlWriter writes a condition.
@@ -335,8 +337,8 @@ func (w *sqlWriter) formulas(of []*formula) []string {
 	return list
 }
 
-// joined joins expressions that are in parentheses. It writes many as a balanced tree, because
-// SQLite does not take an expression that is nested deep.
+// joined joins expressions with an operator. It writes many as a balanced tree, because SQLite limits
+// the depth of an expression, and reads a OR b OR c as (a OR b) OR c.
 func joined(list []string, operator string) string {
 	const most = 100
 	if len(list) == 1 {
@@ -393,7 +395,8 @@ func (w *sqlWriter) tuples(list []tuple, positive bool) string {
 		var head tuple
 		head[first] = c
 		if name := w.named.text(&head, first); len(order) <= maxGroups || len(name)*len(own) > maxPrefix {
-			// MariaDB merges indexes only if each part of the condition suggests one.
+			// MariaDB merges indexes only if each part of the condition can use exactly one. What follows
+			// the AND can use one already.
 			indexed := positive && w.dialect != MariaDB
 			parts = append(parts, "("+w.test(head.pattern(first), []string{name}, indexed)+" AND "+w.tuples(own,
 				positive)+")")
@@ -568,9 +571,9 @@ func (w *sqlWriter) member(expr, listType string, list []string) string {
 	switch {
 	case w.dialect < MariaDB:
 		return expr + " = ANY(" + w.argument(arrayLiteral(list)) + "::" + listType + "[])"
-	case w.dialect == SQLite && (w.asJSON && len(list) > 1 || len(list) > maxSQLite):
+	case w.dialect == SQLite && (w.asJSON && len(list) > 1 || len(list) > maxListSQLite):
 		return expr + " IN (SELECT value FROM json_each(" + w.argument(jsonList(list)) + "))"
-	case w.dialect == MariaDB && (w.asJSON && len(list) > 1 || len(list) > maxMariaDB):
+	case w.dialect == MariaDB && (w.asJSON && len(list) > 1 || len(list) > maxListMariaDB):
 		column := "v LONGTEXT CHARACTER SET utf8mb4"
 		if listType == "uuid" {
 			column = "v UUID"
@@ -608,8 +611,8 @@ func arrayLiteral(list []string) string {
 }
 
 // Characters for regular expressions and for GLOB. A '-' stands for the range between its neighbors.
-// sqlSpaces is White_Space without control characters, and sqlForbids what SPEC 2.4 forbids
-// everywhere.
+// sqlSpaces is White_Space without control characters. sqlForbids is what SPEC 2.4 forbids at any
+// place in a text, except NUL, which PostgreSQL cannot store and valid tests for in the others.
 var (
 	sqlSpaces  = []rune{' ', 0xa0, 0x1680, 0x2000, '-', 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}
 	sqlForbids = []rune{0x01, '-', 0x1f, 0x7f, '-', 0x9f, 0xfffd}

@@ -16,9 +16,9 @@ import (
 //	permissions.Integration(row.Integration).
 //		Credential(permissions.ID(row.ID), permissions.ExternalIDPtr(row.ExternalID))
 //
-// Give every identifier that is known, of the object that will be used. What is not given is unknown: nobody has looked. A policy
-// never says yes if what is unknown could make it a no (SPEC 4.7). Say that an identifier is
-// absent ([NoID], [NoExternalID]) only after looking it up.
+// Give every identifier that is known, of the object that will be used. What is not given is unknown:
+// nobody has looked. A policy never says yes if what is unknown could make it a no (SPEC 4.7). Say
+// that an identifier is absent ([NoID], [NoExternalID]) only after looking it up.
 //
 // A Target is a value that does not change, and == compares targets. What a constructor is given may
 // be wrong, an empty name say. Then the target is invalid. Every question about it is denied, and
