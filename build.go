@@ -91,8 +91,8 @@ func (b *Builder) fail(err error) {
 }
 
 // An IntegrationBuilder is the scope of integrations: a place for a grant, or for more specific
-// scopes. The methods of the zero IntegrationBuilder change nothing. The same is true of the other
-// places.
+// scopes. The methods of the zero IntegrationBuilder change nothing. The same is true of the zero
+// CredentialBuilder and RuleBuilder.
 type IntegrationBuilder struct{ place }
 
 // AnyCredential is the scope credential:* in the integration.
@@ -124,8 +124,7 @@ func (c CredentialBuilder) Configuration(id string) RuleBuilder {
 	return RuleBuilder{c.scope(configurationByID, id)}
 }
 
-// ExternalConfiguration is the scope of the configurations of the credential that have an external
-// ID.
+// ExternalConfiguration is the scope of the credential's configurations with this external ID.
 func (c CredentialBuilder) ExternalConfiguration(externalID string) RuleBuilder {
 	return RuleBuilder{c.scope(configurationByExternalID, externalID)}
 }
@@ -139,8 +138,8 @@ type place struct {
 	path []Scope  // one for each level, wildcards included; never modified
 }
 
-// Allow allows these permissions here and no others: the grant is an array of their names. It
-// replaces what less specific scopes grant. Without permissions it is DenyAll.
+// Allow allows these permissions here, what they include (SPEC 1.5), and no others: the grant is an array of
+// their names. It replaces what less specific scopes grant. Without permissions it is DenyAll.
 func (p place) Allow(permissions ...Permission) {
 	p.add(builderRule{names: slices.Clone(permissions)})
 }
@@ -215,7 +214,7 @@ func (b *Builder) Build(opts ...Option) (*Policy, error) {
 	for i := range b.rules {
 		rule := pathGrant{call: i}
 		if rule.grant, err = b.rules[i].resolve(o); err != nil {
-			break
+			break // an earlier call may have repeated a path, and that mistake comes first
 		}
 		copy(rule.path[:], b.rules[i].path)
 		rules = append(rules, rule)

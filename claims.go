@@ -54,7 +54,7 @@ func WithPermissions(names ...Permission) Option {
 }
 
 // extraProblem says why a name cannot be declared as an extra permission (SPEC 1.9), and "" if it
-// can.
+// can. It also refuses invalid UTF-8, and U+FFFD, because invalid bytes in a claim decode to it.
 func extraProblem(name Permission) string {
 	_, isKnown := vocabulary(nil).number(name)
 	switch {
@@ -157,9 +157,11 @@ func FromValue(claim any, opts ...Option) (*Policy, error) {
 // credential's.
 const maxDepth = 3
 
-// appendValue appends the JSON text of a decoded value, as far as parse looks at it. Of a map or
-// array that is too deep, and so a mistake itself, it appends only the brackets. For a Go value
-// that decoding JSON cannot give it appends null. parse refuses null everywhere.
+// appendValue appends the JSON text of a decoded value, as far as parse looks at it. It writes every number
+// as 0. room is how many maps may be in each other from here on, and negative in an array. Of a map for which
+// there is no room, and of an []any in an array, it appends only the brackets, because parse refuses both. For
+// nil, a nil map or slice, and a Go value that decoding JSON cannot give it appends null, which parse refuses
+// everywhere.
 func appendValue(b []byte, value any, room int) []byte {
 	switch v := value.(type) {
 	case bool:
@@ -211,7 +213,7 @@ const (
 	nestsDown = "only what is more specific can be inside: a credential or configuration in an integration, a configuration in a credential"
 )
 
-// parse reads a claim.
+// parse reads the text of a claim: an object, or a string that holds one if the options accept that.
 func parse(claim string, o *options, from source) (*Policy, error) {
 	b := parser{Scanner: strictjson.Scanner{Text: claim}, options: o, from: from}
 	if len(claim) > maxClaim {
@@ -252,9 +254,10 @@ func (b *parser) stringClaim() (*Policy, error) {
 	return p, err
 }
 
-// parse reads the claim.
+// parse reads a claim that is an object, up to the end of the text.
 func (b *parser) parse() (*Policy, error) {
-	// A colon follows each scope, and one is in it, unless that is written as an escape.
+	// Each scope has a colon in it and a colon after it. Only the one in it can be written as an escape, and
+	// then the text has a backslash.
 	room := strings.Count(b.Text, ":")
 	if strings.IndexByte(b.Text, '\\') < 0 {
 		room /= 2
@@ -283,7 +286,7 @@ type scopeMap struct {
 	kind  Kind   // the level of that scope; 0 for the claim
 	rank  rank   // the rank that a rule for that scope would have
 	key   uint64 // the key of that scope's path
-	path  Target // what that path names, and what the entries read so far name (later ones overwrite)
+	path  Target // what that path names, and leftovers of earlier entries, which find does not compare
 	nests bool   // whether an entry has held a nested map so far
 }
 
@@ -303,8 +306,8 @@ func (b *parser) object(h *scopeMap) error {
 }
 
 // entry reads a scope and its value. It checks in the order of SPEC 6.2, except that it looks for a
-// repeated key after checking the scope. This order does not matter, because the first of two equal
-// keys was a valid scope.
+// repeated key after checking the scope and the nesting. The result is the same, because the first of two
+// equal keys passed both checks.
 func (b *parser) entry(h *scopeMap) error {
 	if b.Space() != '"' {
 		b.Unexpected("a scope")
@@ -324,7 +327,7 @@ func (b *parser) entry(h *scopeMap) error {
 			n.capitals = capitals(name)
 		}
 	case n.pattern.isText():
-		ok = isValidName(n.pattern, name)
+		ok = nameProblem(n.pattern, name) == ""
 	}
 	if !ok || n.pattern == 0 {
 		problem, remedy := scopeProblem(key)
@@ -476,7 +479,7 @@ func permissionRemedy(v vocabulary, name string) string {
 	return "the permissions are " + strings.Join(v.list(), ", ") + "; WithPermissions declares others"
 }
 
-// mistake returns the error for a mistake.
+// mistake returns a ParseError, without the offset if the claim was a Go value.
 func (b *parser) mistake(kind error, at int, pointer, found, problem, remedy string) error {
 	if b.from == fromValue {
 		at = -1

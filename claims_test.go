@@ -225,7 +225,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// Every kind of mistake has cases, and every case is another one.
+// Every kind of mistake has cases, and no two cases have the same name.
 func TestMistakesHaveEveryKind(t *testing.T) {
 	kinds, names := make(map[string]int), make(map[string]bool)
 	for _, m := range slices.Concat(readMistakes(t), unshowable) {

@@ -49,8 +49,8 @@ func conformanceFile[T any](t *testing.T, name string) (cases []T) {
 	return cases
 }
 
-// A conformanceWay is a way to get a policy from the claim of a case. Its read is nil, nil where the way
-// cannot take the claim.
+// A conformanceWay is a way to get a policy from the claim of a case. If it cannot take the claim, read returns
+// nil and nil.
 type conformanceWay struct {
 	name string
 	read func(claim string) (*permissions.Policy, error)

@@ -576,7 +576,7 @@ func TestDifferential(t *testing.T) {
 	t.Logf("claims %v, answers %v; next seed %d", claims, reasons, seed)
 }
 
-// TestDifferentialUnrestricted asks them about a token without the claim.
+// TestDifferentialUnrestricted asks the library and the reference about a token without the claim.
 func TestDifferentialUnrestricted(t *testing.T) {
 	t.Parallel()
 	pairs, seed := differentialRange(t)
@@ -626,7 +626,7 @@ func (g *generator) alikeIDs() []string {
 	return ids
 }
 
-// TestDifferentialAlike asks them about claims of many rules whose names are alike.
+// TestDifferentialAlike asks the library and the reference about claims of many rules whose names are alike.
 func TestDifferentialAlike(t *testing.T) {
 	t.Parallel()
 	pairs, seed := differentialRange(t)
@@ -687,7 +687,7 @@ func TestDifferentialAlike(t *testing.T) {
 	t.Logf("%d claims, answers %v; next seed %d", accepted, reasons, seed)
 }
 
-// TestDifferentialHostile asks them about hostile JSON, with every combination of options.
+// TestDifferentialHostile asks the library and the reference about hostile JSON, with every combination of options.
 func TestDifferentialHostile(t *testing.T) {
 	t.Parallel()
 	pairs, seed := differentialRange(t)

@@ -24,17 +24,17 @@
 //
 // # Questions
 //
-// A question is an action and a target. Constructors make targets, and an empty name never means
-// something else:
+// A question is an action and a target. Constructors make targets. An empty name makes a target invalid, and
+// never means the user:
 //
 //	credential := permissions.Integration(row.Integration).
 //		Credential(permissions.ID(row.ID), permissions.ExternalIDPtr(row.ExternalID))
 //	if err := policy.Check(permissions.ProxyAPI, credential); err != nil {
 //
-// Each identifier of a credential or a configuration is known, or absent, which says that it was
-// looked up and does not exist, or unknown. A policy never says yes if what is unknown could make it a
-// no. An action that acts on something below the target, such as proxy-api asked of an integration, is
-// asked about something unknown there.
+// Each identifier of a credential or a configuration is known, absent or unknown. Absent says that it was
+// looked up and does not exist. A policy never says yes if what is unknown could make it a no. Some actions act
+// on something below the target: proxy-api asked of an integration acts on a credential, whose identifiers are
+// then unknown. What an action creates has no ID, so there the ID is absent.
 //
 // # Failing closed
 //

@@ -8,9 +8,9 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// The roots of the error tree, with [ErrNarrow] and [ErrSQL]. An error that matches none of them with
-// [errors.Is] reports a misuse in code: a wrong option, no policies, too many declared permissions, a nil
-// Builder, or a claim asked of an intersection.
+// The roots of the error tree. [ErrNarrow] and [ErrSQL] are roots too. An error that matches none of them with
+// [errors.Is] reports a misuse in code: a wrong option, [Intersect] or [Narrow] without policies, too many declared
+// permissions, a nil Builder, or [Policy.MarshalJSON] of an intersection.
 var (
 	// ErrClaim matches every refusal of a permissions claim. Such an error is, or wraps, a
 	// [*ParseError].
@@ -42,8 +42,8 @@ type ParseError struct {
 	// ErrUnknownPermission.
 	Kind error
 
-	// Pointer is the place in the claim as a JSON Pointer (RFC 6901). It is empty for the
-	// claim itself, and so for every syntax mistake.
+	// Pointer is the place in the claim as a JSON Pointer (RFC 6901). For a Builder it is the path. It is
+	// empty for a mistake of the claim as a whole, for every syntax mistake, and for a Scope.
 	Pointer string
 
 	// Offset is the place in the claim's text, in bytes from its first byte. It is -1 where
@@ -135,8 +135,8 @@ func (e *QuestionError) explain() string {
 // Unwrap returns ErrQuestion.
 func (e *QuestionError) Unwrap() error { return ErrQuestion }
 
-// A DeniedError is a denial with its reason. It matches [ErrDenied]. Its message names the
-// rule that denied. Log it, and tell the caller only that access was denied.
+// A DeniedError is a denial with its reason. It matches [ErrDenied]. Its message names the rule that denied, if
+// a rule did. Log it, and tell the caller only that access was denied.
 type DeniedError struct {
 	Action   Permission
 	Target   Target

@@ -12,7 +12,7 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// There are three roots, and none matches another. The kinds of mistake match ErrClaim and themselves.
+// ErrClaim, ErrQuestion and ErrDenied do not match each other. The kinds of mistake match ErrClaim and themselves.
 func TestErrorTree(t *testing.T) {
 	roots := []error{permissions.ErrClaim, permissions.ErrQuestion, permissions.ErrDenied}
 	all := append([]error{}, roots...)
@@ -40,7 +40,7 @@ func TestErrorTree(t *testing.T) {
 	}
 }
 
-// Every error that a function returns matches one root, and its message is one line.
+// Each of these errors matches exactly one of these roots, and its message is one line.
 func TestErrorRoots(t *testing.T) {
 	_, parse := permissions.Parse(nil)
 	_, value := permissions.FromValue(nil)

@@ -375,8 +375,8 @@ func requireHint(t *testing.T, p *permissions.Policy, e *permissions.Explanation
 	}
 }
 
-// asMeant returns a target that names everything as a rule does. An identifier that differs from the
-// name in the rule in letter case only, of either sort, becomes absent.
+// asMeant returns a target with all identifiers that a rule names. If the other identifier of a level holds the
+// same text in any letter case, it becomes absent.
 func asMeant(rule permissions.Rule, t reference.Target) reference.Target {
 	for _, level := range []**reference.Level{&t.Credential, &t.Configuration} {
 		if *level != nil {

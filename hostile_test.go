@@ -88,8 +88,7 @@ func unit(format string) func(i int) string {
 // id is the format of a UUID for each number.
 const id = "%08x-0000-4000-8000-000000000000"
 
-// long returns a name of about a quarter of a size. Names of one size and with other ends are of the same
-// length and differ only in the end.
+// long returns a name of about a quarter of a size. Names of one size differ only in their ends.
 func long(size int, end string) string { return strings.Repeat("long", size/16) + end }
 
 // longTargets ask about names that are as long as those of a claim.

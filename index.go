@@ -40,7 +40,7 @@ type ruleset struct {
 	denying  []ranks             // for each permission, those of the rules that do not grant it
 	ignored  []IgnoredPermission // in the order of the text
 
-	// Where a short claim has its names and what it denies, so that they take no allocations of their own.
+	// few has room for the names and for denying of a short claim, so that they need no allocations.
 	few struct {
 		names   [4]name
 		slots   [8]uint32
@@ -50,9 +50,9 @@ type ruleset struct {
 
 // A node is a scope of a claim: a rule, or a scope whose value is a nested map.
 type node struct {
-	id       uuid  // if the pattern is an ID
-	grant    grant // of a rule
-	name     uint32
+	id       uuid   // if the pattern is an ID
+	grant    grant  // of a rule
+	name     uint32 // the number in ruleset.names of the name or external ID, if the pattern has one
 	parent   uint32 // the node of the scope that holds it, or noNode
 	capitals uint32 // the digits of the ID that are capital letters in the claim
 	pattern  pattern
@@ -125,7 +125,7 @@ func (r rank) identifiers() Identifiers { return rankIdentifiers[r&maxRank] }
 
 // rankIdentifiers is not modified.
 var rankIdentifiers = func() (table [maxRank + 1]Identifiers) {
-	of := [...]Identifiers{levelExternalID: 1, levelID: 2} // the bits of a level
+	of := [...]Identifiers{levelExternalID: 1, levelID: 2} // an ID's bit is twice that of the external ID
 	for r := range rank(maxRank + 1) {
 		table[r] = Identifiers(r&rankIntegration)*IntegrationName |
 			of[r.credential()]*CredentialExternalID | of[r.configuration()]*ConfigurationExternalID
@@ -171,8 +171,8 @@ func (s ranks) without(r rank) ranks { return s &^ (1 << r) }
 // moreSpecific returns the ranks that are more specific than r.
 func moreSpecific(r rank) ranks { return ^ranks(2<<r - 1) }
 
-// seeds make the keys of paths unpredictable, so that nobody can choose names whose keys collide.
-// They are not modified.
+// seeds make the keys of paths unpredictable, so that nobody can choose names whose keys collide. The last one
+// is odd, so that multiplying with it keeps different keys different. They are not modified.
 var seeds = [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64() | 1}
 
 // idKey returns the key of a path that ends in an ID, given the key of what is above it.
@@ -196,13 +196,13 @@ func (s *ruleset) key(above uint64, n *node) uint64 {
 	return above
 }
 
-// nestedMapKey returns the key of a nested map: path is the key of its scope, and the parent and
-// the spelling of the scope are added.
+// nestedMapKey returns the key of a nested map, given the key of its path. It depends on the parent and the
+// spelling too: unlike rules, many nested maps can have the same path, and they must not all collide.
 func (n *node) nestedMapKey(path uint64) uint64 {
 	return fold(path^seeds[1], (uint64(n.parent)<<32|uint64(n.capitals))^seeds[0])
 }
 
-// fold multiplies a and b and folds the product.
+// fold returns the high half of the product of a and b, XORed with the low half.
 func fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
@@ -358,7 +358,7 @@ func (s *ruleset) size() int {
 	return len(s.nodes)
 }
 
-// ofRank returns the numbers of the rules of a rank, in the order of the text.
+// ofRank returns the numbers of the rules of a rank, in the order of the text. The rank must be in s.ranks.
 func (s *ruleset) ofRank(r rank) []uint32 { return s.order[s.start[r]:s.start[r+1]] }
 
 // vocabulary returns the permissions that the claim may name. A nil ruleset knows the ten.

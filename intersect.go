@@ -153,7 +153,7 @@ func (p *parts) visible(target *Target) bool {
 	}
 	v := visibility{parts: p, free: allIdentifiers &^ identifiersTo(target.level)}
 	for v.level = target.level; v.level <= KindConfiguration; v.level++ {
-		if v.search(*target, p.rules, actable(v.level)) {
+		if v.search(*target, p.rules, actingOn(v.level)) {
 			return true
 		}
 	}

@@ -269,7 +269,7 @@ func TestIntersectNamesThePart(t *testing.T) {
 	})
 }
 
-// What an integration grants of what is below it is visible only if it is allowed somewhere there.
+// A target is visible if all parts allow one permission on the same thing, at the target or below it.
 func TestIntersectVisible(t *testing.T) {
 	all := permissions.MustParse(`{"integration:*":true}`)
 	for _, test := range []struct {

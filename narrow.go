@@ -857,9 +857,9 @@ func (n *narrowing) grantFrom(path point) (g grant) {
 // acting returns the permissions that act on a point. It includes grantTrue, which stands for the
 // permissions of the future: they may act on any point.
 func (n *narrowing) acting(p point) grant {
-	g := actable(p.level)
+	g := actingOn(p.level)
 	if p == root {
-		g = actable(KindUser) // integration:* applies to the user too (SPEC 4.2)
+		g = actingOn(KindUser) // integration:* applies to the user too (SPEC 4.2)
 	}
 	return g&n.extras.full() | grantTrue
 }

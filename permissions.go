@@ -31,9 +31,9 @@ const (
 	ActionKit       Permission = "actionkit"        // make ActionKit API requests
 )
 
-// tenPermissions is all there is to know of the ten permissions: the name, the permission that it
-// includes (SPEC 1.5), and what it acts on (SPEC 3.3). Everything else is derived from this
-// table. It is not modified.
+// tenPermissions has the name of each of the ten permissions, the permission that it includes (SPEC 1.5), and
+// what it acts on (SPEC 3.3). Everything else is derived from this table, except the switch in number, which
+// must have the same order. It is not modified.
 var tenPermissions = [...]struct {
 	name     Permission
 	includes Permission
@@ -53,9 +53,12 @@ var tenPermissions = [...]struct {
 
 // actsOn says what an action acts on (SPEC 3.3). That depends on the target of the question.
 type actsOn struct {
-	user    bool // the action can be asked of the user
-	level   Kind // of a less specific target (not the user), it acts on something of this level below it
-	creates bool // what it acts on there does not exist yet
+	user bool // the action can be asked of the user, and then acts on the user
+
+	// Asked of an integration or a credential above this level, the action acts on something of this level
+	// below the target. In all other cases, and always if level is 0, it acts on the target itself.
+	level   Kind
+	creates bool // what it acts on below the target does not exist yet
 }
 
 // AllPermissions returns the ten permissions, in the order of SPEC 1.4. The slice is the
@@ -74,7 +77,7 @@ type grant uint64
 
 const (
 	grantNone grant = 0
-	grantAll  grant = 1<<64 - 1 // true: all bits, those of no permission among them
+	grantAll  grant = 1<<64 - 1 // the grant true: every bit, also those that no permission has
 
 	// grantTrue is set in the grant true only. It distinguishes true from an array of all
 	// permissions. A later version may know more permissions. For that version true grants them,
@@ -82,7 +85,7 @@ const (
 	grantTrue grant = 1 << 63
 )
 
-// maxExtras is how many permissions can be declared: the bits between.
+// maxExtras is how many permissions can be declared: the bits between those of the ten and grantTrue.
 const maxExtras = 63 - len(tenPermissions)
 
 // A vocabulary is the permissions that a claim may name: the ten and the extras that were
@@ -221,7 +224,7 @@ func (v vocabulary) list() (list []string) {
 // [PermissionSet.Equal].
 type PermissionSet struct {
 	grant  grant
-	extras *vocabulary // of the policy that the set came from; nil if it has none
+	extras *vocabulary // the extra permissions that have a bit in grant; nil if there are none
 }
 
 // NewPermissionSet returns the set of these permissions and of those that they include

@@ -107,7 +107,7 @@ func TestAllPermissions(t *testing.T) {
 	require.Equal(t, theTen, permissions.AllPermissions(), "the slice belongs to the caller")
 }
 
-// Look-up finds the ten in a hash table. It must find each of them, and take nothing else for one of them.
+// Look-up must find each of the ten, and take nothing else for one of them.
 func TestLookupOfPermissions(t *testing.T) {
 	p := permissions.MustParse(`{"integration:*":true}`)
 	for i, name := range theTen {
@@ -135,7 +135,7 @@ func TestLookupOfPermissions(t *testing.T) {
 }
 
 // notPermissions returns names that are not permissions. Some differ from a permission in one place. Others
-// have the first letter and the length of one, or a length that differs by a power of two.
+// have the first letter and the length of one, or are 32 bytes longer.
 func notPermissions() (names []permissions.Permission) {
 	names = []permissions.Permission{
 		"", " ", "*", "true", "settings", "write", "Events", "EVENTS", "events ", " events", "events\x00",

@@ -84,8 +84,8 @@ func (p *Policy) NestedMaps() iter.Seq[NestedMap] {
 	}
 }
 
-// A NestedMap is a scope whose value is a map of more specific scopes (SPEC 1.3). It is a value, and
-// comparable. [Policy.NestedMaps] yields it.
+// A NestedMap is a scope whose value is a map of more specific scopes (SPEC 1.3). It is a value. As with a [Rule],
+// == is false for nested maps that were read separately. [Policy.NestedMaps] yields it.
 type NestedMap struct {
 	rules  *ruleset
 	number uint32
@@ -192,8 +192,9 @@ func (p *Policy) String() string {
 // LogValue returns [Policy.String].
 func (p *Policy) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// A Rule is what a claim says of one path of scopes (SPEC 2.7). It is a value, and comparable. The
-// zero Rule has no path and grants nothing.
+// A Rule is what a claim says of one path of scopes (SPEC 2.7). It is a value. == is true for the same rule of one
+// claim that was read once. Rules that were read separately are never equal: compare [Rule.Path] and
+// [Rule.Grant]. The zero Rule has no path and grants nothing.
 type Rule struct {
 	rules  *ruleset
 	number uint32
@@ -239,8 +240,8 @@ func (r Rule) Pointer() string {
 //
 //	integration:"slack"/credential:*
 //
-// Names and external IDs are in quotation marks and shortened if they are long, so that two rules
-// of a claim do not look the same. It is "no rule" for the zero Rule.
+// Names and external IDs are in quotation marks. A long one is shortened, and its digest follows. So two rules of
+// a claim do not look the same. It is "no rule" for the zero Rule.
 func (r Rule) String() string {
 	if r.rules == nil {
 		return "no rule"
@@ -275,7 +276,8 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 // with these rules is shorter. [json.Marshal] may make it longer, because it escapes <, >, &, U+2028 and
 // U+2029 in names.
 //
-// The claim never allows more than p. A nil or zero policy is {}, which allows nothing. An
+// The claim never allows more than p. It has no ignored names. A nil or zero policy is {}, which allows nothing.
+// But [json.Marshal] writes null for a nil pointer, which [Parse] refuses. An
 // unrestricted policy is {"integration:*":true}, which allows as much. An intersection has no
 // claim, which is an error. Read a claim that has declared permissions with the same
 // [WithPermissions].
@@ -297,8 +299,8 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return encode(sorted(rules, integrationLevel))
 }
 
-// UnmarshalJSON is [Parse] without options. It replaces what p was, hooks included. On an error it
-// leaves p as it was.
+// UnmarshalJSON is [Parse] without options. It replaces all of p: hooks of [Policy.Observe] are gone. On an error
+// it leaves p as it was.
 //
 // Beware: encoding/json matches the names of struct fields without regard to letter case, and
 // calls UnmarshalJSON again for a repeated member. Claims of package usertoken does neither.
@@ -314,7 +316,7 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 type pathGrant struct {
 	path  [3]Scope // of an integration, a credential and a configuration
 	grant PermissionSet
-	call  int // of a Builder
+	call  int // the index of the Builder's call that made the rule; only Build uses it
 }
 
 // The levels of a path.
@@ -427,8 +429,8 @@ func (e *encoder) anyIntegration(group []pathGrant) (rest []pathGrant) {
 		e.rule(any, group[0].grant)
 		return group[1:]
 	}
-	// A credential with a grant and with configurations takes two scopes. integration:* is a
-	// place for the second one, if it has no second spelling.
+	// A credential with a grant and with configurations needs two keys. An ID has another spelling for the
+	// second key. Otherwise the configurations go into the map of integration:*.
 	var held []pathGrant
 	for credential := range groups(group, credentialLevel) {
 		if _, ok := respell(credential[0].path[credentialLevel]); !ok && hasBoth(credential) {
@@ -506,8 +508,7 @@ func (e *encoder) open(scope string) {
 
 func (e *encoder) close() { e.claim = append(e.claim, '}') }
 
-// rule writes a rule. It writes true for the grant true only, and not for an array of all
-// permissions: true would grant more in a version that knows more permissions.
+// rule writes a rule. It writes true for the grant true only, see grantTrue.
 func (e *encoder) rule(scope string, set PermissionSet) {
 	e.key(scope)
 	if set.grant&grantTrue != 0 {

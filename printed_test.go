@@ -286,8 +286,8 @@ func longestText(method string) int {
 	return 3500
 }
 
-// logs are the ways to log a value. They count as methods of every type but those that have no other text than
-// an exact one.
+// logs are the ways to log a value. They count as methods of every type except Scope and NestedMap, which have
+// only exact texts.
 var logs = map[string]func(any) string{"in a text log": loggedText, "in a JSON log": loggedJSON}
 
 func TestPrintedTexts(t *testing.T) {

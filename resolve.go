@@ -118,27 +118,22 @@ func (d Decision) explain() string {
 	return d.Reason.String()
 }
 
-// decisionMembers are the parts of a decision for programs, in JSON and in logs.
-type decisionMembers struct {
-	Allowed bool        `json:"allowed"`
-	Reason  Reason      `json:"reason"`
-	Rule    *Rule       `json:"rule,omitempty"`
-	Unknown Identifiers `json:"unknown,omitempty"`
-	Part    int         `json:"part,omitempty"`
-}
-
-func (d Decision) members() decisionMembers {
-	m := decisionMembers{Allowed: d.Allowed, Reason: d.Reason, Unknown: d.Unknown, Part: d.Part}
-	if d.Rule != (Rule{}) {
-		m.Rule = &d.Rule
-	}
-	return m
-}
-
 // MarshalJSON returns an object with the members allowed, reason (a code), rule (see
 // [Rule.MarshalJSON]), unknown (see [Identifiers.MarshalJSON]) and part. The last three are left
 // out where the decision has none.
-func (d Decision) MarshalJSON() ([]byte, error) { return marshal(d.members()) }
+func (d Decision) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Allowed bool        `json:"allowed"`
+		Reason  Reason      `json:"reason"`
+		Rule    *Rule       `json:"rule,omitempty"`
+		Unknown Identifiers `json:"unknown,omitempty"`
+		Part    int         `json:"part,omitempty"`
+	}{Allowed: d.Allowed, Reason: d.Reason, Unknown: d.Unknown, Part: d.Part}
+	if d.Rule != (Rule{}) {
+		out.Rule = &d.Rule
+	}
+	return marshal(out)
+}
 
 // LogValue returns a group: allowed, reason, and where the decision has them rule, pointer,
 // unknown and part.
@@ -159,9 +154,9 @@ func (d Decision) LogValue() slog.Value {
 // Allowed reports whether the policy allows an action on a target (SPEC 4). It is false for an
 // invalid question, and for a nil or zero policy.
 //
-// It allocates nothing, except what hooks of [Policy.Observe] need. Its time does not grow with the
-// policy, with one exception: where identifiers are unknown, it can grow with the number of rules that
-// name such an identifier.
+// It allocates nothing, except what hooks of [Policy.Observe] need. Its time does not grow with the number of
+// rules, with one exception: where identifiers are unknown, it can grow with the number of rules that name
+// such an identifier. An intersection asks each of its parts until one denies.
 func (p *Policy) Allowed(action Permission, target Target) bool {
 	return p.allowed(action, &target)
 }
@@ -311,8 +306,8 @@ func (s *ruleset) answer(action Permission, target *Target) Decision {
 	return Decision{Allowed: true, Reason: ReasonGranted, Rule: Rule{s, rule}}
 }
 
-// A question is a target together with the level and the identifiers that count for one action. It
-// is small, and passed by value.
+// A question is a target together with the level and the identifiers that count for one action. Its level and
+// known hide those of the Target, which can differ. It is small, and passed by value.
 type question struct {
 	*Target
 	level   Kind
@@ -429,10 +424,10 @@ func (s *ruleset) decider(q question) uint32 {
 	return noNode
 }
 
-// overridingDenial looks for a rule that can turn a yes into a no (SPEC 4.7). The yes is that of the
-// rule decider for the action with number n. overridingDenial returns a rule that does not grant the
-// action and that would decide if the unknown identifiers of q were those that the rule names. It
-// returns noNode if there is none. Then the answer is yes for every value of the unknown identifiers.
+// overridingDenial looks for a rule that can turn a yes into a no (SPEC 4.7). The rule with the number decider
+// decides q, and grants the action with the number n. overridingDenial returns a rule that does not grant the
+// action and that would decide if the unknown identifiers of q were those that the rule names. If it returns
+// noNode, there is no such rule, and the answer is yes for every value of the unknown identifiers.
 //
 // It is enough to fill in the identifiers of one rule at a time. Suppose that rule R denies for some
 // combination of values. Fill in only the identifiers that R names. R still applies. Every rule that
@@ -446,15 +441,15 @@ func (s *ruleset) overridingDenial(q question, decider uint32, n int) uint32 {
 	var interned, copy Target
 	q = s.intern(q, &interned)
 	for ; candidates != 0; candidates = candidates.without(candidates.highest()) {
-		// Rules in one map follow each other, and share the path to it.
-		parent, leads := uint32(noNode), true
+		// Rules in one map follow each other. Whether the path to the map matches is found once for all of them.
+		parent, parentMatches := uint32(noNode), true
 		for _, m := range s.ofRank(candidates.highest()) {
 			rule := &s.nodes[m]
 			if rule.parent != parent {
 				parent = rule.parent
-				leads = s.matches(parent, q.Target, q.unknown)
+				parentMatches = s.matches(parent, q.Target, q.unknown)
 			}
-			if leads && rule.grant>>n&1 == 0 && s.matches(m, q.Target, q.unknown) && s.decider(s.filled(q, &copy, m)) == m {
+			if parentMatches && rule.grant>>n&1 == 0 && s.matches(m, q.Target, q.unknown) && s.decider(s.filled(q, &copy, m)) == m {
 				return m
 			}
 		}
@@ -494,7 +489,7 @@ func (p *Policy) visible(target *Target) bool {
 	q := s.intern(question{target, target.level, target.known, 0}, &interned)
 	free := allIdentifiers &^ identifiersTo(target.level)
 	for ; q.level <= KindConfiguration; q.level++ {
-		at := actable(q.level)
+		at := actingOn(q.level)
 		if rule := s.decider(q); rule != noNode && s.nodes[rule].grant&at != 0 {
 			return true
 		}
@@ -509,12 +504,12 @@ func (p *Policy) visible(target *Target) bool {
 	return false
 }
 
-// actable returns the permissions that act on the target itself if they are asked of a target of
+// actingOn returns the permissions that act on the target itself if they are asked of a target of
 // this level, and not on something below it (SPEC 3.3). Extras are included.
-func actable(level Kind) (g grant) { return actableAt[level] }
+func actingOn(level Kind) (g grant) { return actingOnLevel[level] }
 
-// actableAt is not modified.
-var actableAt = func() (table [KindConfiguration + 1]grant) {
+// actingOnLevel is not modified.
+var actingOnLevel = func() (table [KindConfiguration + 1]grant) {
 	for level := KindUser; level <= KindConfiguration; level++ {
 		for n := range grantOf {
 			if a := acts(n); level == KindUser && a.user || level > KindUser && level >= a.level {

@@ -94,7 +94,7 @@ var patternIdentifiers = [patterns]Identifiers{
 	configurationByID:         ConfigurationID,
 }
 
-// wildcard returns the pattern of a level that matches everything.
+// wildcard returns the pattern that matches everything at a level.
 func wildcard(k Kind) pattern {
 	return [...]pattern{KindIntegration: anyIntegration, KindCredential: anyCredential, KindConfiguration: anyConfiguration}[k]
 }
@@ -347,7 +347,7 @@ func nameProblem(p pattern, name string) string {
 		}
 		return "is not a UUID"
 	}
-	if isPlainName(name) && (p.isExternal() || !beginsExt(name)) {
+	if isPlainName(name) && (p.isExternal() || !looksExternal(name)) {
 		return ""
 	}
 	switch {
@@ -367,15 +367,15 @@ func nameProblem(p pattern, name string) string {
 		}
 	case strings.IndexByte(name, '*') >= 0:
 		return "holds a *"
-	case beginsExt(name):
+	case looksExternal(name):
 		return "begins with ext, which marks an external ID"
 	}
 	return ""
 }
 
 // isPlainName reports whether a name is printable ASCII without a star and with no space at its
-// ends, as nearly all are. An external ID of that form is valid, and so is a name that does not
-// begin with ext.
+// ends, as nearly all are. An external ID of that form is valid, and so is a name, unless it is ext or
+// begins with ext:.
 func isPlainName(name string) bool {
 	work(len(name))
 	for i := range len(name) {
@@ -386,8 +386,8 @@ func isPlainName(name string) bool {
 	return name != "" && name[0] != ' ' && name[len(name)-1] != ' '
 }
 
-// beginsExt reports whether a name is ext or begins with ext:, in any letter case.
-func beginsExt(name string) bool {
+// looksExternal reports whether a name is ext or begins with ext:, in any letter case.
+func looksExternal(name string) bool {
 	return len(name) >= len("ext") && name[0]|0x20 == 'e' && (strings.EqualFold(name, "ext") || hasExtPrefix(name))
 }
 
@@ -410,7 +410,7 @@ type uuid struct{ first, second uint64 }
 
 const uuidLen = 36
 
-// uuidDigits has the places of the first of each pair of digits in the text of a UUID.
+// uuidDigits has, for each byte of a UUID, the index of its first digit in the text.
 var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
 
 // parse sets id to a UUID in the spelling of SPEC 2.5: 8-4-4-4-12 hexadecimal digits, in any letter

@@ -98,7 +98,7 @@ func (c *compiler) visible() (*formula, error) {
 	}
 	var list []*formula
 	for level := c.kind; level <= KindConfiguration; level++ {
-		at := actable(level)
+		at := actingOn(level)
 		d := c.below(c.rules[0], level)
 		d.marks = func(g grant) bool { return g&at != 0 }
 		list = append(list, d.formula())
@@ -126,7 +126,7 @@ func (c *compiler) visibleInAll() (*formula, error) {
 	for level := c.kind; level <= KindConfiguration; level++ {
 		for _, permission := range c.extras.all {
 			global, _ := c.extras.number(permission)
-			if actable(level)>>global&1 == 0 {
+			if actingOn(level)>>global&1 == 0 {
 				continue
 			}
 			f, err := c.visibleFor(permission, level)

@@ -20,9 +20,9 @@ import (
 // nobody has looked. A policy never says yes if what is unknown could make it a no (SPEC 4.7). Say
 // that an identifier is absent ([NoID], [NoExternalID]) only after looking it up.
 //
-// A Target is a value that does not change, and == compares targets. What a constructor is given may
-// be wrong, an empty name say. Then the target is invalid. Every question about it is denied, and
-// [Target.Err] and [Policy.Check] say what is wrong. The zero Target is invalid.
+// A Target is a value that does not change, and == compares targets. If a constructor is given something
+// wrong, such as an empty name, the target is invalid. Every question about it is denied, and [Target.Err] and
+// [Policy.Check] say what is wrong. The zero Target is invalid.
 type Target struct {
 	integration               name
 	credential, configuration object
@@ -56,8 +56,8 @@ func newName(s string) name {
 	return name{s, maphash.String(seed, s)}
 }
 
-// equal reports whether two names are the same. Names that share memory, such as those of one
-// claim, take no time to compare, and neither do different ones.
+// equal reports whether two names are the same. That takes no time if they share memory, as equal names of one
+// claim do, or if their hashes or lengths differ.
 func (n *name) equal(m *name) bool {
 	if n.hash != m.hash || len(n.text) != len(m.text) {
 		return false
@@ -175,8 +175,9 @@ func (s State) String() string {
 // configuration. It is for [Target.Credential] and [Target.Configuration]. The zero Identifier
 // makes a target invalid.
 type Identifier struct {
-	// text is empty for an ID as bytes, which id is then, and for the zero Identifier. Otherwise
-	// id.first is the kind. So an Identifier has four words, which the compiler keeps in registers,
+	// If text is empty, id is an ID that was given as bytes, or zero for the zero Identifier. Otherwise
+	// id.first is the kind, and text is what the constructor was given. An empty one is replaced with "-",
+	// and the kind then has noText. So an Identifier has four words, which the compiler keeps in registers,
 	// and UUID allocates nothing.
 	text string
 	id   uuid
@@ -270,11 +271,11 @@ func ExternalIDPtr(id *string) Identifier {
 }
 
 // Reference returns the identifier that a string stands for in the platform's SDK and its request
-// headers (SPEC 3.5). A UUID in its usual spelling is an ID. Anything else is an external ID, after
-// one leading ext: has been removed, also a UUID in another spelling. The other identifier stays unknown.
+// headers (SPEC 3.5). A UUID in its usual spelling is an ID. Anything else, including a UUID in another spelling, is
+// an external ID, after one leading ext: has been removed. The other identifier stays unknown.
 //
-// Look the object up by the same rule, and not by a UUID parser or in a column of the type uuid, which
-// may read such a spelling as the ID of an object with another external ID.
+// Look the object up by the same rule. A UUID parser, or a column of the type uuid, may accept another
+// spelling as an ID, and then find another object than the one that the policy decided about.
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
 // beside them: two IDs, or two external IDs, make a target invalid.
@@ -319,7 +320,7 @@ func (t Target) Configuration(ids ...Identifier) Target {
 	return t
 }
 
-// descend makes t a target of the given level in t.
+// descend turns the target t into one that is a level deeper, or invalid if t is not one level above.
 func (t *Target) descend(to Kind, ids []Identifier) {
 	if t.level != to-1 {
 		if t.level != 0 {
@@ -444,7 +445,7 @@ func nameRemedy(p pattern, name string) string {
 		return "the user is User(), never an empty name"
 	case name == "":
 		return "say NoExternalID() if it was looked up and does not exist, and leave it out if nobody has looked"
-	case p == integrationByName && beginsExt(name):
+	case p == integrationByName && looksExternal(name):
 		return "an integration has a name, and no external ID"
 	}
 	return "give it as the platform has it"
@@ -461,18 +462,13 @@ func (t *Target) name(which Identifiers) *name {
 	return &t.integration
 }
 
-// hasValidNames reports whether those of the identifiers that are known are names and external IDs
-// that SPEC 2.4 allows.
+// hasValidNames reports whether SPEC 2.4 allows each name and external ID in which that t knows.
 func (t *Target) hasValidNames(which Identifiers) bool {
 	which &= t.known
-	return (which&IntegrationName == 0 || isValidName(integrationByName, t.integration.text)) &&
-		(which&CredentialExternalID == 0 || isValidName(credentialByExternalID, t.credential.externalID.text)) &&
-		(which&ConfigurationExternalID == 0 || isValidName(configurationByExternalID, t.configuration.externalID.text))
-}
-
-// isValidName reports whether SPEC 2.4 allows a name or external ID for the pattern.
-func isValidName(p pattern, name string) bool {
-	return isPlainName(name) && (p.isExternal() || !beginsExt(name)) || nameProblem(p, name) == ""
+	return (which&IntegrationName == 0 || nameProblem(integrationByName, t.integration.text) == "") &&
+		(which&CredentialExternalID == 0 || nameProblem(credentialByExternalID, t.credential.externalID.text) == "") &&
+		(which&ConfigurationExternalID == 0 ||
+			nameProblem(configurationByExternalID, t.configuration.externalID.text) == "")
 }
 
 // Level returns what the target is: a user, an integration, a credential or a configuration. It is
@@ -521,8 +517,8 @@ func (t *Target) unknown() Identifiers { return identifiersTo(t.level) &^ (t.kno
 //
 //	integration "slack", credential ID 3fa85f64-5717-4562-b3fc-2c963f66afa6, no credential external ID
 //
-// It shortens what is long. It leaves out an unknown identifier, and prints a level without any as
-// "some credential" or "some configuration".
+// It shortens what is long. It leaves out an unknown identifier. A level with both identifiers unknown is "some
+// credential" or "some configuration". For an invalid target it says what is wrong.
 func (t Target) String() string {
 	if e := t.questionError(); e != nil {
 		return "an invalid target (" + e.explain() + ")"
@@ -641,7 +637,7 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 // A targetDecoder reads the JSON of a target.
 type targetDecoder struct {
 	strictjson.Scanner
-	err *QuestionError // what is wrong, if the text is well-formed so far
+	err *QuestionError // the mistake; nil if it is one of syntax, which the Scanner has
 }
 
 // wrong notes that the JSON is not that of a target.

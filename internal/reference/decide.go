@@ -83,7 +83,7 @@ func applies(rule *Rule, o object) bool {
 	return matchesAll(rule.path, o) // each pattern matches the target at its level (SPEC 4.1)
 }
 
-// matchesAll reports whether each scope of a path matches an object at its level, which is there.
+// matchesAll reports whether each scope of a path matches an object at its level. The object must have these levels.
 func matchesAll(path []scope, o object) bool {
 	for _, s := range path {
 		if !matches(s, o) {
@@ -93,7 +93,7 @@ func matchesAll(path []scope, o object) bool {
 	return true
 }
 
-// matches reports whether a scope matches an object at the scope's level, which is there (SPEC 4.1).
+// matches reports whether a scope matches an object at the scope's level (SPEC 4.1). The object must have that level.
 func matches(s scope, o object) bool {
 	if s.pattern == anything { // * matches whatever is there
 		return true
@@ -171,8 +171,8 @@ func (p *Policy) denyingUnknowns(action string, o object) [][]string {
 	return denying
 }
 
-// fillIn gives those unknown identifiers of an object that a rule names the values that the rule has for
-// them. It returns the names of these identifiers too.
+// fillIn returns an object with the value of a rule in each unknown identifier that the rule names, and the names of
+// these identifiers.
 func fillIn(o object, rule *Rule) (object, []string) {
 	var names []string
 	for _, s := range rule.path {

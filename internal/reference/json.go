@@ -46,9 +46,9 @@ func (r *reader) next() (json.Token, bool) {
 }
 
 // numberMayEnd reports whether a number may end where the reader is. A number is judged at the first
-// character that cannot continue it. If the text is not JSON up to that character, the syntax mistake
-// is the first in the text: 01 is a syntax mistake, not the number 0 in a wrong place (SPEC 6.2). So is
-// a number that the end of the text cuts off from its closing bracket, because it was never judged.
+// character that cannot continue it. If that character cannot follow a value, it is a syntax mistake: 01 is a
+// syntax mistake, and not the number 0 in a wrong place (SPEC 6.2). A number that is followed by the end of the
+// text inside a bracket is a syntax mistake too.
 func (r *reader) numberMayEnd() bool {
 	rest := r.text[r.tokens.InputOffset():]
 	if len(rest) == 0 {

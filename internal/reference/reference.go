@@ -2,8 +2,9 @@
 //
 // It is the oracle that the fast implementation is tested against. The two share no code. Read this
 // package beside SPEC.md: every step cites the rule that it follows, so "SPEC 4.5" is rule 4.5. A
-// policy is a slice of rules, and a decision is a loop over all of them. Where SPEC.md says "whatever"
-// or "anything", this package tries one case after the other.
+// policy is a slice of rules, and a decision is a loop over all of them. What could be below a target (SPEC 5.1) is
+// tried one case after the other. For the unknown identifiers of SPEC 4.7 it tries one rule after the other, which
+// 4.7 says is enough. The tests try all combinations.
 //
 // The files follow SPEC.md:
 //

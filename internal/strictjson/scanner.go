@@ -1,8 +1,9 @@
 // Package strictjson reads JSON as RFC 8259 has it and nothing more, and writes it.
 //
 // A [Scanner] reads a text in one pass. It does not recurse, builds no values, and reports where a
-// mistake is. It exists because encoding/json accepts what an authorization claim must not: names
-// that are repeated or differ in letter case, for example.
+// mistake is. It exists because encoding/json accepts what an authorization claim must not have, such as
+// repeated names, or names in another letter case. A Scanner returns names as they are. Its caller compares them,
+// and finds repeated ones with [Names].
 package strictjson
 
 import (
@@ -33,7 +34,8 @@ func (s *Scanner) fail(problem string) bool {
 	return false
 }
 
-// Space skips white space and returns the next byte, or 0 at the end of the text.
+// Space skips white space and returns the next byte. It returns 0 at the end of the text, and for a NUL byte
+// there: Pos tells which.
 func (s *Scanner) Space() byte {
 	for s.Pos < len(s.Text) {
 		switch c := s.Text[s.Pos]; c {

@@ -1,5 +1,5 @@
-// Package text prints names that come from tokens and requests, so that a line of a log says what it
-// seems to say. Everything in this module that repeats such a name for people prints it with [Quote].
+// Package text prints names that come from tokens and requests, so that a name cannot forge or hide a part of
+// a log line. Everything in this module that repeats such a name for people prints it with [Quote] or [Plain].
 package text
 
 import (
@@ -66,7 +66,7 @@ func quote(s string) string {
 	return b.String()
 }
 
-// isHidden reports whether a character that strconv.Quote leaves as it is may be invisible.
+// isHidden reports whether a character may be invisible although strconv.Quote does not escape it.
 // strconv.Quote escapes what is not printable, which includes white space other than the ASCII space,
 // line separators, and all format characters, those that change the direction among them.
 func isHidden(r rune) bool {
