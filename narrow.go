@@ -422,19 +422,19 @@ func (n *narrowing) spend(steps int) bool {
 // meets returns the given points and their meets with rules of the parts. It is not ok if there are no
 // steps left.
 //
-// The loop over the parts adds each meet of a given point with rules of different parts, at most one of
-// each. The last loop meets points with all rules of all parts, until it finds no new point. Without sub it does so
-// only for points that are not the path of a rule in any part, and with sub for every point. For each
-// given point and each meet that is new, meets also adds what sub returns. It does not call sub for a
-// point that sub returned.
+// The first step meets each given point with rules of different parts, at most one of each part. The
+// second step meets points with all rules of all parts, until there is no new point. Without sub, it takes
+// only the points that are not the path of a rule in any part. With sub, it takes every point. For each
+// given point and each new meet, meets also adds the points that sub returns. It does not call sub for
+// these.
 //
-// A point that is not the path of a rule in any part is met with all rules once more. There the
-// claim's rule can be more specific than the meet of the rules that decide in the parts. Example:
-// one part has credential:A and integration:slack/configuration:ext:F, and the other has
-// configuration:ext:F. The meet credential:A/configuration:ext:F wins over the rule for slack,
-// which decides in the first part for slack. So it must also be met with that rule. A point that is
-// the path of a rule in a part needs no more: where another rule of that part decides, that rule is
-// more specific.
+// The second step is needed because the claim has a rule at a point where no part has one. That rule can
+// override a rule that decides in a part. Example: one part has credential:A and
+// integration:slack/configuration:ext:F, and the other has configuration:ext:F. The claim gets a rule for
+// the meet credential:A/configuration:ext:F. In Slack, that rule overrides the rule
+// integration:slack/configuration:ext:F, which decides in the first part. So the claim also needs a rule for
+// the meet of these two. A point that is the path of a rule in a part needs no second step: if another rule
+// of that part decides on some target there, it is more specific, and overrides in the claim too.
 func (n *narrowing) meets(begin []point, sub func(point) []point) (list []point, ok bool) {
 	seen := make(map[point]bool)
 	add := func(p point) {
@@ -456,7 +456,7 @@ func (n *narrowing) meets(begin []point, sub func(point) []point) (list []point,
 	for _, p := range begin {
 		add(p)
 	}
-	for _, l := range n.parts {
+	for _, l := range n.parts { // the first step
 		for _, p := range list {
 			for path := range l.compatible(p) {
 				if !n.spend(1) {
@@ -468,7 +468,7 @@ func (n *narrowing) meets(begin []point, sub func(point) []point) (list []point,
 			}
 		}
 	}
-	for i := 0; i < len(list); i++ {
+	for i := 0; i < len(list); i++ { // the second step
 		if sub == nil && !n.isMixed(list[i]) {
 			continue
 		}
