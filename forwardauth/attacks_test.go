@@ -25,8 +25,8 @@ const (
 
 func one(name, value string) http.Header { return http.Header{name: {value}} }
 
-// The gateway passes on what a client wrote in the names of headers of some gateway. Where a dialect has
-// the header itself, the gateway replaces it: then the attack is one with another spelling.
+// The client writes headers by which some gateway describes a request, and the gateway passes them on. A gateway
+// replaces the headers of its own dialect, so there the client's values have no effect (see replaced).
 var foreignHeaders = []attack{
 	{"nginx's method", deniedURI, one("X-Original-Method", "GET"), "dialect"},
 	{"nginx's URI", deniedURI, one("X-Original-Uri", allowedURI), "dialect"},

@@ -91,7 +91,8 @@ func (d Dialect) read(r *http.Request) (request, error) {
 	if own.method != "" {
 		methods, uris := r.Header[own.method], r.Header[own.uri]
 		if len(methods) != 1 || len(uris) != 1 {
-			return request{}, fmt.Errorf("forwardauth: %w: %s is there %d times and %s %d times; configure %v to set each once",
+			return request{}, fmt.Errorf(
+				"forwardauth: %w: %s is there %d times and %s %d times; configure %v to set each once",
 				ErrDialect, own.method, len(methods), own.uri, len(uris), d)
 		}
 		method, uri = methods[0], uris[0]

@@ -25,14 +25,14 @@
 //
 //	status  when
 //	204     yes; Envoy gets 200, because it knows no other yes. The header [SubjectHeader] says for whom.
-//	401     there is not exactly one good token. WWW-Authenticate says which (RFC 6750).
+//	401     there is not exactly one good token. WWW-Authenticate says what is wrong (RFC 6750).
 //	403     everything else that is refused: no route, an ambiguous path, a denial
 //	500     a panic, or a Handler that is nil or zero
 //	503     keys or objects cannot be looked up, or the decision took longer than [WithTimeout]
 //
-// There is no body. Each yes has each header that a yes can have, because Caddy passes on the name of a
-// placeholder for one that is missing. nginx answers 500 to the client for each 5xx, and Envoy 403 unless
-// its status_on_error says otherwise.
+// There is no body. Every yes has the header [SubjectHeader], because Caddy would pass on the name of a placeholder
+// for a missing header. nginx answers 500 to the client for each 5xx, and Envoy 403 unless its status_on_error says
+// otherwise.
 //
 // # Who is believed
 //
@@ -59,8 +59,8 @@
 //     U+2215, U+2044, U+2216 and U+00A5
 //   - was written with an escape of a letter, a digit or one of -._~, or without a necessary escape
 //
-// An empty segment is refused too, except at the end of the path. If a path ends in a slash and would
-// match another route without it, the path is refused.
+// An empty segment is refused too, except at the end of the path. A path that ends in a slash is refused if the path
+// without that slash matches a route that asks another question.
 //
 // A tail that is data for another system may need some of that. See [Tail].
 //
@@ -69,8 +69,8 @@
 //
 // # Nothing else decides
 //
-// A query with _method, or what a framework could take for it, is refused: %u005fmethod, .method and a
-// spelling with fullwidth letters are. So is x-tunneled-method. A gateway cannot see a _method in the
+// A query with _method, or what a framework could take for it, is refused, however often it is escaped: %u005fmethod,
+// .method and a spelling with fullwidth letters are. So is x-tunneled-method. A gateway cannot see a _method in the
 // body: turn that off in the service.
 //
 // What a client writes into headers that services believe is for the gateway to strip:
@@ -81,9 +81,9 @@
 //
 // # CORS, websockets and bodies
 //
-// A CORS preflight request has no token. Have the gateway answer it, as the files in examples/gateway do.
-// Here it is a request without a route. A websocket is allowed or denied by its first request, and lives as
-// long as the service lets it. The body of a question is not read.
+// A CORS preflight request has no token. Have the gateway answer it, as the files in examples/gateway do. A [Handler]
+// refuses it: with 401 if a route matches OPTIONS, and otherwise with 403. A websocket is allowed or denied by its
+// first request, and lives as long as the service lets it. The body of a question is not read.
 //
 // # What was tested with real programs
 //

@@ -22,8 +22,8 @@ import (
 // instead. An escaped subject has no colon, so the two cannot be mistaken for each other.
 const SubjectHeader = "X-Auth-Subject"
 
-// MaxSubject is the length up to which [SubjectHeader] has the escaped subject itself. Gateways and
-// services take no header of any length: nginx reads 4 KiB of an answer's headers.
+// MaxSubject is the length up to which [SubjectHeader] has the escaped subject itself. Gateways and services limit
+// the length of headers: nginx reads 4 KiB of an answer's headers.
 const MaxSubject = 512
 
 // A Handler answers a gateway, see the package documentation. It does not change, so any number of
@@ -52,9 +52,9 @@ type Option func(*options)
 
 const defaultTimeout = 2 * time.Second
 
-// New returns a handler that answers a gateway of a dialect for the tokens that a verifier accepts and
-// the requests that routes match. An error says everything that is wrong, and matches [ErrRoute] if a
-// route is.
+// New returns a handler that answers a gateway of a dialect for the tokens that a verifier accepts and the requests
+// that routes match. An error says everything that is wrong, and matches [ErrRoute] if a route is wrong. There is one
+// exception: if a name of [WithPermissions] is bad, the error says nothing of other such names and of the routes.
 func New(dialect Dialect, verifier *usertoken.Verifier, routes []Route, opts ...Option) (*Handler, error) {
 	h := &Handler{dialect: dialect, verifier: verifier, options: options{timeout: defaultTimeout, clock: time.Now}}
 	for _, opt := range opts {
@@ -86,21 +86,22 @@ func (o *options) refuse(format string, args ...any) {
 	o.errs = append(o.errs, fmt.Errorf("forwardauth: "+format, args...))
 }
 
-// WithLogger logs a line for each request that does not pass, and for each answer that the gateway
-// could not use as it is: at level Warn, and at level Error if the fault is not the client's. A line
-// has a code, the status, the method, the path without the query, the subject, the pattern of the
-// route and the error. It never has a token. A nil logger logs nothing.
+// WithLogger logs a line for each request that does not pass: at level Error for a status from 500 on, and at level
+// Warn otherwise. The line has a code, the status, the method, the path without the query, the subject, the pattern
+// of the route and the error. A yes whose [SubjectHeader] has a digest is logged too, at level Warn, with the
+// subject and the digest. No line has a token. A nil logger logs nothing.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
 // WithObserver sets a function that is called with every question that a policy is asked and its answer. The
-// context is that of the request. The function must be safe for concurrent use. A nil function is ignored.
+// context is that of the request, with the claims ([httpauth.FromContext]) and the deadline of [WithTimeout]. The
+// function must be safe for concurrent use. With nil, none is called.
 func WithObserver(observe func(context.Context, permissions.Observation)) Option {
 	return func(o *options) { o.observe = observe }
 }
 
-// WithTimeout sets how long a decision may take. The default is 2 seconds. After that time the
-// contexts of the key source and of the [Lookup] end, and a request that the policy would allow is answered
-// with 503 once the function returns. Give the gateway a timeout that is a little longer.
+// WithTimeout sets how long a decision may take. The default is 2 seconds. After that time the contexts of the key
+// source and of the [Lookup] end, and a request that the policy would allow is answered with 503. A function that
+// goes on after its context has ended delays the answer. Give the gateway a timeout that is a little longer.
 func WithTimeout(timeout time.Duration) Option {
 	return func(o *options) {
 		if o.timeout = timeout; timeout <= 0 {
@@ -130,8 +131,8 @@ func WithPermissions(extras ...permissions.Permission) Option {
 // That target must have the same level and all identifiers that the request has.
 //
 // The context has the claims of the token, see [httpauth.FromContext], and ends after the time of
-// [WithTimeout]. The result is cached for each token and target for the time keep, at most a minute. So a
-// changed external ID can go unnoticed for that long. The cache has at most maxEntries entries, and
+// [WithTimeout]. The result is cached for each token and target for the time keep, from 0 (no cache) to a minute.
+// So a changed external ID can go unnoticed for that long. The cache has at most maxEntries entries, and
 // maxEntries must be 2 or more. An error is not cached, and the request does not pass.
 //
 // The function must be safe for concurrent use. It is called for what a client wrote into a request, and
@@ -249,7 +250,7 @@ func (h *Handler) decide(r *http.Request) answer {
 		}
 	}
 	var denied *permissions.DeniedError
-	if errors.As(a.err, &denied) {
+	if a.code == "" && errors.As(a.err, &denied) {
 		a.code = denied.Decision.Reason.String()
 	}
 	return a
@@ -285,7 +286,7 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// ask returns nil if the request may pass. It fills in a for the log.
+// ask returns nil if the request may pass. It fills in a, for the log and for [SubjectHeader].
 func (h *Handler) ask(ctx context.Context, r *http.Request, a *answer) (err error) {
 	if a.request, err = h.dialect.read(r); err != nil {
 		return err

@@ -241,7 +241,7 @@ func TestLateYesIsNo(t *testing.T) {
 	require.Equal(t, 503, w.Code)
 	require.Contains(t, log.String(), `"code":"late"`)
 
-	// So is one for a gateway that has gone.
+	// A yes for a gateway that has closed its request is a no.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := newFixture(t, forwardauth.DialectNginx)
@@ -253,7 +253,7 @@ func TestLateYesIsNo(t *testing.T) {
 	require.Equal(t, 503, w.Code)
 	require.Equal(t, "late", f.code(t))
 
-	// So is one whose time is over although nobody has said so yet.
+	// A deadline that has passed counts although the context is not done yet.
 	r = httptest.NewRequestWithContext(overdue{t.Context()}, "GET", "/", nil)
 	r.Header = q.header
 	w = httptest.NewRecorder()
@@ -331,6 +331,41 @@ func TestNewRefuses(t *testing.T) {
 		forwardauth.WithLookup(lookup, time.Minute, 2), forwardauth.WithObserver(nil))
 	require.NoError(t, err)
 	require.Equal(t, 204, ask(h, describe(forwardauth.DialectNginx, "POST", "/events", with(t, anything))).Code)
+}
+
+// New reports all mistakes at once. Without the declared permissions it cannot judge a route.
+func TestNewReportsEverything(t *testing.T) {
+	problems := func(err error) string {
+		var parts []string
+		for line := range strings.Lines(err.Error()) {
+			for _, part := range []string{
+				"no dialect", "no verifier", "WithTimeout", `"events" is one of the ten`, `"no slash"`, `"/unknown"`,
+			} {
+				if strings.Contains(line, part) {
+					parts = append(parts, part)
+				}
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	bad := []forwardauth.Route{
+		{Pattern: "no slash", Permission: permissions.Events}, {Pattern: "/unknown", Permission: "unknown"},
+		{Pattern: "/reports", Permission: "reports"},
+	}
+	_, err := forwardauth.New(0, nil, bad, forwardauth.WithTimeout(-1), forwardauth.WithPermissions("reports"))
+	require.ErrorIs(t, err, forwardauth.ErrRoute)
+	require.Equal(t, `WithTimeout, no dialect, no verifier, "no slash", "/unknown"`, problems(err))
+	_, err = forwardauth.New(0, nil, bad, forwardauth.WithTimeout(-1), forwardauth.WithPermissions("events"))
+	require.NotErrorIs(t, err, forwardauth.ErrRoute)
+	require.Equal(t, `WithTimeout, no dialect, no verifier, "events" is one of the ten`, problems(err))
+}
+
+// The errors of this package can be nil, such as when a function returns one by mistake.
+func TestNilErrors(t *testing.T) {
+	require.EqualError(t, (*forwardauth.RouteError)(nil), "forwardauth: a nil *RouteError")
+	require.ErrorIs(t, (*forwardauth.RouteError)(nil), forwardauth.ErrRoute)
+	require.EqualError(t, (*forwardauth.PathError)(nil), "forwardauth: a nil *PathError")
+	require.ErrorIs(t, (*forwardauth.PathError)(nil), forwardauth.ErrPath)
 }
 
 func TestExtraPermission(t *testing.T) {

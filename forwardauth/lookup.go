@@ -36,7 +36,7 @@ func canComplete(t permissions.Target) bool {
 	return false
 }
 
-// completes reports whether found is what was asked about, with more of its identifiers.
+// completes reports whether found has the level of asked, and every identifier that asked has.
 func completes(found, asked permissions.Target) bool {
 	if found.Level() != asked.Level() {
 		return false

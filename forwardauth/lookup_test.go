@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ func proxyQuestion(t testing.TB, policy *permissions.Policy, ref string) questio
 		with(t, policy, httpauth.CredentialHeader, ref))
 }
 
-// A look-up is made where only an unknown identifier denies, and its answer is asked about.
+// A lookup is made only if the answer is undetermined. Then the policy is asked about the target that was found.
 func TestLookup(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -75,7 +77,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// What an integration does not have is not looked up.
+// A question about an integration names no object to look up.
 func TestNoLookupOfIntegration(t *testing.T) {
 	s := &store{externalID: "Team B"}
 	f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithLookup(s.lookup, time.Second, 10))
@@ -117,6 +119,8 @@ func TestLookupFails(t *testing.T) {
 		{"down", errors.New("connection refused"), nil, 503, "lookup_failed"},
 		{"not found", fmt.Errorf("no row: %w", forwardauth.ErrNotFound), nil, 403, "not_found"},
 		{"denied by the database", fmt.Errorf("%w", permissions.ErrDenied), nil, 503, "lookup_failed"},
+		{"denied by another policy", new(permissions.Policy).Check(permissions.Events, slack), nil, 503, "lookup_failed"},
+		{"a nil denial", (*permissions.DeniedError)(nil), nil, 503, "lookup_failed"},
 		{"not found and down", fmt.Errorf("%w: %w", forwardauth.ErrLookup, context.DeadlineExceeded), nil, 503,
 			"lookup_failed"},
 		{"nothing more", nil, func(t permissions.Target) permissions.Target { return t }, 403, "undetermined"},
@@ -230,6 +234,50 @@ func TestLookupCacheIsBounded(t *testing.T) {
 	asks(none, 0)
 	asks(none, 0)
 	require.Equal(t, before+2, calls[id(0)])
+}
+
+// A cached target keeps nothing else of its request, which can be much longer.
+func TestLookupCacheKeepsNoRequest(t *testing.T) {
+	const size, asked = 64 << 10, 64
+	filler := strings.Repeat("x", size)
+	byID := permissions.MustParse(`{"integration:*": true, "credential:` + uuidA + `": false}`)
+	// A gateway's client sends an external ID, and the look-up finds the ID.
+	lookup := func(_ context.Context, target permissions.Target) (permissions.Target, error) {
+		name, _ := target.Lookup(permissions.CredentialExternalID)
+		return permissions.Integration("slack").Credential(permissions.ID(uuidB), permissions.ExternalID(name)), nil
+	}
+	for name, q := range map[string]func(i int) question{
+		"the path": func(i int) question {
+			return describe(forwardauth.DialectNginx, "DELETE",
+				fmt.Sprintf("/integrations/slack/credentials/c%d?x=%s", i, filler), with(t, byID))
+		},
+		"a header": func(i int) question {
+			all := fmt.Sprintf("c%d%s", i, filler) // as if a server had read all headers into one text
+			header := with(t, byID)
+			header[http.CanonicalHeaderKey(httpauth.CredentialHeader)] = []string{all[:len(all)-size]}
+			return describe(forwardauth.DialectNginx, "POST", "/integrations/slack/proxy/x", header)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithLookup(lookup, time.Minute, 4*asked))
+			require.Equal(t, 204, ask(f, q(0)).Code)
+			before := heapInUse()
+			for i := range asked {
+				require.Equal(t, 204, ask(f, q(i+1)).Code)
+			}
+			require.Less(t, heapInUse()-before, asked*size/4)
+			runtime.KeepAlive(f)
+		})
+	}
+}
+
+// heapInUse returns how many bytes of the heap are in use.
+func heapInUse() int {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
 }
 
 // Any number of goroutines can share a Handler and its cache.

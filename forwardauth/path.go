@@ -22,9 +22,13 @@ type PathError struct {
 	Problem string
 }
 
-// Error returns all of e in one line.
+// Error returns all of e in one line. A nil PathError has a text too.
 func (e *PathError) Error() string {
-	return fmt.Sprintf("forwardauth: %v: segment %s %s", ErrPath, text.Quote(e.Segment), e.Problem)
+	message := "forwardauth: a nil *PathError"
+	if e != nil {
+		message = fmt.Sprintf("forwardauth: %v: segment %s %s", ErrPath, text.Quote(e.Segment), e.Problem)
+	}
+	return message
 }
 
 // Unwrap returns [ErrPath].
@@ -37,7 +41,7 @@ func (e *PathError) Unwrap() error { return ErrPath }
 //	100%25                TailEscapedPercent
 //	report;version=2      TailDelimiters
 //	mailto%3Ann//x        TailEmptySegments
-//	etc.                  TailTrailingDots
+//	draft.                TailTrailingDots
 //
 // No set allows segments of dots, in any spelling that a reader could decode to dots; bytes that are
 // not valid UTF-8; control characters; or an escape of a character that needs none.
@@ -70,10 +74,9 @@ func splitPath(path string) ([]string, error) {
 	return strings.Split(path[1:], "/"), nil
 }
 
-// checkSegments returns an error if segments could mean two things, which is what servers differ in:
-// dot segments, empty segments, escapes (before or after the path is split, once or twice), overlong
-// UTF-8, normalization, white space at the end, backslashes, parameters after a semicolon. The last
-// segment of a path may be empty.
+// checkSegments returns an error if servers could read segments in different ways. They differ in dot segments, empty
+// segments, escapes (decoded before or after the path is split, once or twice), overlong UTF-8, normalization, white
+// space at the end, backslashes, and parameters after a semicolon. The last segment of a path may be empty.
 func checkSegments(segments []string, allowed Tail) error {
 	for i, s := range segments {
 		if s == "" && i < len(segments)-1 && !allowed.has(TailEmptySegments) {
@@ -163,8 +166,8 @@ func textProblem(s string, allowed Tail) string {
 	return dotProblem(s, allowed)
 }
 
-// dotProblem says what is wrong with the dots and the white space of a decoded segment. A plus sign
-// is a space to some readers, an invisible character nothing, and a look-alike what it looks like.
+// dotProblem says what is wrong with the dots and the white space of a decoded segment. Some readers take a plus sign
+// for a space, drop invisible characters, or take a look-alike for what it looks like.
 func dotProblem(s string, allowed Tail) string {
 	isBlank := func(r rune) bool { return asDelimiter(r) == '.' || r == '+' || unicode.IsSpace(r) }
 	isDelimiter := func(r rune) bool { return strings.ContainsRune(`/\;?#%`, asDelimiter(r)) }

@@ -14,15 +14,13 @@ import (
 // ErrOverride matches the refusal of a query that could change the method in the service.
 var ErrOverride = errors.New("the query overrides the method")
 
-// checkQuery returns an error if a parameter of a query could override the method, such as _method does
-// for many frameworks. The parameter method is one like any other.
+// checkQuery returns an error if a parameter of a query could override the method, such as _method does for many
+// frameworks. It looks at the query itself, at what up to maxDecodings decodings make of it, and at what is left when
+// no escape is left. The parameter method is one like any other.
 func checkQuery(query string) error {
 	for range maxDecodings + 1 {
-		for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return strings.ContainsRune("&;?#", r) }) {
-			name, _, _ := strings.Cut(pair, "=")
-			if isOverride(name) {
-				return fmt.Errorf("forwardauth: %w with %s; send the method itself", ErrOverride, text.Quote(name))
-			}
+		if err := checkParameters(query); err != nil {
+			return err
 		}
 		decoded := unescapeUnicode(unescape(query))
 		if decoded == query {
@@ -30,22 +28,73 @@ func checkQuery(query string) error {
 		}
 		query = decoded
 	}
+	// Unlike a path, a query that is escaped too often is not refused: it can hold a URL that holds others.
+	return checkParameters(unescapeAll(query))
+}
+
+func checkParameters(query string) error {
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return strings.ContainsRune("&;?#", r) }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if isOverride(name) {
+			return fmt.Errorf("forwardauth: %w with %s; send the method itself", ErrOverride, text.Quote(name))
+		}
+	}
 	return nil
 }
 
-// unescapeUnicode decodes escapes such as %u005f, which some servers read and no standard has.
+// unescapeUnicode decodes escapes such as %u005f once. Some servers read them, although no standard has them.
 func unescapeUnicode(s string) string {
-	pieces := strings.Split(s, "%")
-	for i, piece := range pieces[1:] {
-		if len(piece) >= 5 && lower(piece[0]) == 'u' {
-			if r, err := strconv.ParseUint(piece[1:5], 16, 16); err == nil {
-				pieces[i+1] = string(rune(r)) + piece[5:]
-				continue
-			}
-		}
-		pieces[i+1] = "%" + piece
+	if !strings.Contains(s, "%") {
+		return s
 	}
-	return strings.Join(pieces, "")
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if r, ok := unhexUnicode(s[i:]); ok {
+			b.WriteRune(r)
+			i += len("u005f")
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// unhexUnicode returns the character whose escape s begins with, such as %u005f.
+func unhexUnicode(s string) (rune, bool) {
+	if len(s) < len("%u005f") || s[0] != '%' || lower(s[1]) != 'u' {
+		return 0, false
+	}
+	r, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(r), err == nil
+}
+
+// unescapeAll decodes the escapes of a text, and those that result from that, until none is left. One pass gives the
+// same as decoding again and again, because no two escapes have a character in common. A client can write escapes for
+// which that would take thousands of rounds.
+func unescapeAll(s string) string {
+	var b []byte
+	for i := range len(s) {
+		b = append(b, s[i])
+		for decoded := true; decoded; {
+			b, decoded = unescapeLast(b)
+		}
+	}
+	return string(b)
+}
+
+// unescapeLast decodes the escape that b ends with, and reports whether there is one.
+func unescapeLast(b []byte) ([]byte, bool) {
+	if n := len(b) - len("%5f"); n >= 0 {
+		if c, ok := unhex(string(b[n:])); ok {
+			return append(b[:n], c), true
+		}
+	}
+	if n := len(b) - len("%u005f"); n >= 0 {
+		if r, ok := unhexUnicode(string(b[n:])); ok {
+			return utf8.AppendRune(b[:n], r), true
+		}
+	}
+	return b, false
 }
 
 // overrides has the names of parameters that override the method, without what is not a letter. It is
@@ -58,9 +107,9 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 //
 // Only the ASCII letters of the name count, because readers differ in what else they ignore or take for an
 // underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
-// that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any
-// letter, and none. There is one exception: a name without an ASCII letter, and without any other character that
-// Unicode counts to the scripts Latin or Common, is only a name in another script.
+// that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any one
+// letter, or nothing. There is one exception: a name without an ASCII letter, and without any other character of the
+// Unicode scripts Latin and Common, is only a name in another script.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false

@@ -17,9 +17,9 @@ type Route struct {
 	// in the syntax of [http.ServeMux]. GET matches HEAD too. Without a method it matches GET, HEAD,
 	// POST, PUT, PATCH, DELETE and OPTIONS. There is no host.
 	//
-	// A variable such as {integration} is one whole segment. A source must use it. {_} is a segment
-	// that nothing uses. {rest...} at the end is the tail: any number of segments, none included. A
-	// slash at the end matches a slash, and not what is below it.
+	// A variable such as {integration} is one whole segment. A source must use it. {_} is a segment that nothing uses.
+	// {rest...} at the end is the tail: what follows the slash before it, which may be empty. So /a/{rest...} matches
+	// /a/ and not /a. A slash at the end of a pattern matches only a slash at the end of the path.
 	Pattern string
 
 	// Permission is what the token must allow.
@@ -31,11 +31,15 @@ type Route struct {
 
 	// Tail is what the tail may hold beyond what a path may hold.
 	//
-	// With a Tail that is not zero, a server can decode the tail in another way, and take the path for one
-	// of another route. So a request is refused if all of this is true of another route: its method fits, its
-	// pattern matches the segments before the tail, it has more segments or ends there, and it asks another
-	// question. What the tail holds does not matter for this. [New] refuses the two routes if that refuses
-	// every request of this route. Make the paths differ before the tail.
+	// With a Tail that is not zero, a server can decode the tail in another way, and take the path for one of another
+	// route. So a request of this route is refused if there is another route
+	//
+	//   - whose method fits,
+	//   - whose pattern matches the segments before the tail, and goes on after them or has no tail, and
+	//   - that asks another question.
+	//
+	// What the tail holds does not matter for this. If every request of this route would be refused because
+	// of one other route, [New] returns an error. Make the paths differ before the tail.
 	Tail Tail
 }
 
@@ -74,12 +78,15 @@ var ErrRoute = errors.New("bad route")
 type RouteError struct {
 	Pattern string // of the route
 
-	// Problem is what is wrong, and Remedy what to do instead. It may be empty.
+	// Problem is what is wrong. Remedy is what to do instead, or empty.
 	Problem, Remedy string
 }
 
-// Error returns all of e in one line.
+// Error returns all of e in one line. A nil RouteError has a text too.
 func (e *RouteError) Error() string {
+	if e == nil {
+		return "forwardauth: a nil *RouteError"
+	}
 	message := fmt.Sprintf("forwardauth: %v: %s %s", ErrRoute, text.Quote(e.Pattern), e.Problem)
 	if e.Remedy != "" {
 		message += "; " + e.Remedy
@@ -263,7 +270,7 @@ func (r *route) matchesMethod(method string) bool {
 	return r.method != "" && r.method == method || coversMethod(r.method, method)
 }
 
-// matchesSegments reports whether a pattern matches the decoded segments that it has one for.
+// matchesSegments reports whether a pattern of n segments matches the first n decoded segments.
 func matchesSegments(pattern, segments []string) bool {
 	for i, s := range pattern {
 		if s == variable && segments[i] == "" || s != variable && s != segments[i] {
@@ -316,7 +323,8 @@ func (r *route) reference(s Source, segments []string, header http.Header) ([]pe
 	return []permissions.Identifier{permissions.Reference(value)}, nil
 }
 
-// value returns what a source says, and whether it says anything.
+// value returns what a source says, and whether it says anything. It returns a copy, because the cache of
+// [WithLookup] keeps targets, which must not keep the text of the request around the value.
 func (r *route) value(s Source, segments []string, header http.Header) (string, bool, error) {
 	switch s.kind {
 	case sourceLiteral:

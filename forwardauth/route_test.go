@@ -118,10 +118,10 @@ func TestRoutesAreChecked(t *testing.T) {
 		{"the same in the other order", []forwardauth.Route{
 			events("POST /x/{_}"), proxy("POST /x/{rest...}", tail, forwardauth.Literal("x")),
 		}, "leave Tail zero"},
-		{"opaque tail beside its own top", []forwardauth.Route{
+		{"opaque tail beside the route without it", []forwardauth.Route{
 			proxy("/x/{integration}", 0, integration), proxy("/x/{integration}/{rest...}", tail, integration),
 		}, ""},
-		{"opaque tail beside another question's top", []forwardauth.Route{
+		{"opaque tail beside a route without it that asks another question", []forwardauth.Route{
 			events("/x/{_}"), proxy("/x/{integration}/{rest...}", tail, integration),
 		}, "leave Tail zero"},
 
@@ -266,11 +266,12 @@ func TestTailCannotReachAnotherRoute(t *testing.T) {
 }
 
 // Two routes that ask the same question may be taken for each other.
-func TestTailBesideItsTop(t *testing.T) {
+func TestTailBesideARouteWithoutIt(t *testing.T) {
 	proxy := forwardauth.Route{Permission: permissions.ProxyAPI, Integration: forwardauth.Path("integration")}
-	top, below := proxy, proxy
-	top.Pattern, below.Pattern, below.Tail = "/x/{integration}", "/x/{integration}/{rest...}", forwardauth.TailOpaque
-	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), []forwardauth.Route{top, below})
+	without, tail := proxy, proxy
+	without.Pattern = "/x/{integration}"
+	tail.Pattern, tail.Tail = "/x/{integration}/{rest...}", forwardauth.TailOpaque
+	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), []forwardauth.Route{without, tail})
 	require.NoError(t, err)
 	for uri, want := range map[string]int{"/x/slack": 204, "/x/slack/": 204, "/x/slack/a%2Fb": 204, "/x/jira": 403,
 		"/x/jira/": 403, "/x/jira/a%2Fb": 403} {

@@ -87,8 +87,8 @@ func (t table) route(asked request) (*route, []string, error) {
 		return nil, nil, fmt.Errorf("forwardauth: %w for %s %s; add a Route", ErrNoRoute, text.Quote(asked.method),
 			text.Quote(asked.path))
 	}
-	// Some servers ignore a slash at the end. It must not lead to another route. Of the path "/" no segment
-	// is left, and no route matches that.
+	// Some servers ignore a slash at the end, so the path without it must not lead to another question. Without it, the
+	// path "/" has no segment, and no route matches that.
 	if last := len(segments) - 1; segments[last] == "" {
 		if without := t.find(asked.method, segments[:last]); without != nil && !without.asksLike(r) {
 			return nil, nil, &PathError{Problem: "at the end is empty, and without it another route matches"}
@@ -189,7 +189,7 @@ func relateSegments(a, b string) relation {
 	return disjoint
 }
 
-// conflict refuses a route beside another one.
+// conflict returns an error if r and o must not be in one table.
 func (r *route) conflict(o *route) error {
 	beside := func(problem, remedy string) error { return r.refuse(problem+" "+text.Quote(o.Pattern), remedy) }
 	switch rel := r.relationTo(o); {
@@ -199,7 +199,7 @@ func (r *route) conflict(o *route) error {
 		return beside("overlaps, and is neither more nor less specific than,",
 			"add a route for what both match, or change one of them")
 	case r.asksLike(o):
-	case r.tailOverlaps(o) || o.tailOverlaps(r):
+	case r.tailIsCoveredBy(o) || o.tailIsCoveredBy(r):
 		return beside("and its neighbor differ only in what Tail lets a reader take for the other:",
 			"leave Tail zero, or make the paths differ before the tail")
 	case r.differsBySlash(o) || o.differsBySlash(r):
@@ -220,14 +220,14 @@ func (r *route) asksLike(o *route) bool {
 	return r.Permission == o.Permission
 }
 
-// tailMayMatch reports whether a reader of r's tail could take a path for one that o matches, provided that
-// o matches what is before the tail.
+// tailMayMatch reports whether a server could take a path of r for one of o because it decodes r's tail in another
+// way ([Route.Tail]), provided that o matches the segments before the tail.
 func (r *route) tailMayMatch(o *route) bool {
 	return r.Tail != 0 && (len(o.segments) > len(r.segments) || len(o.segments) == len(r.segments) && !o.hasTail)
 }
 
-// tailOverlaps reports whether every path that r matches could be taken for one that o matches.
-func (r *route) tailOverlaps(o *route) bool {
+// tailIsCoveredBy reports whether every path of r could be taken for one of o, so that every request of r is refused.
+func (r *route) tailIsCoveredBy(o *route) bool {
 	if !r.tailMayMatch(o) {
 		return false
 	}

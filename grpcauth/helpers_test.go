@@ -57,8 +57,8 @@ var (
 	}`)
 )
 
-// credentialOf returns the target that a payload names by an external ID. A payload that panics has a
-// function that does.
+// credentialOf returns the target that a payload names by an external ID. Four payloads have other results: see the
+// cases.
 func credentialOf(p *pb.Payload) (permissions.Target, error) {
 	switch name := string(p.GetBody()); name {
 	case "panic":

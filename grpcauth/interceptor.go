@@ -63,26 +63,26 @@ func (i *Interceptor) ServerOptions() []grpc.ServerOption {
 // its streams: see [Interceptor.ServerOptions]. The package documentation says how a call is answered.
 //
 // The context of the handler has the claims: see [httpauth.Policy], [httpauth.Claims] and
-// [httpauth.FromContext]. A handler can return the error of a question that it asks the policy. Every
-// error of a handler that is, or matches, one of this module, such as [permissions.ErrDenied], is
-// logged and answered as [Error] says. Other errors of a handler go to the caller as they are.
+// [httpauth.FromContext]. A handler can return the error of a question that it asks the policy. Every error of a
+// handler that is, or matches, one of this module, such as [permissions.ErrDenied], is logged and answered as [Error]
+// says. Other errors of a handler go to the caller as they are. This is the same for an [Open] method.
 func (i *Interceptor) Unary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (any, error) {
 	c := i.newCall(ctx, info.FullMethod)
-	if c.method.open {
-		return handler(ctx, req)
-	}
-	err := c.stop(recovered(func() error {
-		if err := c.admit(); err != nil {
-			return err
+	if !c.method.open {
+		err := c.stop(recovered(func() error {
+			if err := c.admit(); err != nil {
+				return err
+			}
+			return c.ask(req)
+		}))
+		if err != nil {
+			return nil, err
 		}
-		return c.ask(req)
-	}))
-	if err != nil {
-		return nil, err
+		ctx = c.ctx
 	}
-	resp, err := handler(c.ctx, req)
+	resp, err := handler(ctx, req)
 	if err != nil {
 		return nil, c.answer(err)
 	}
@@ -93,13 +93,12 @@ func (i *Interceptor) Unary(
 // its other methods. The context of the stream has the claims, and errors of the handler are answered
 // as with Unary.
 //
-// The token is judged when the stream begins. [Require] says what happens then. After that, the token
-// is looked at whenever the handler receives or sends a message. Once it has run out (by the clock and
-// the leeway of the verifier), the handler gets an error with the code Unauthenticated in place of the
-// message or of the end of the stream, no more messages are sent (headers and trailers are), and the stream ends with that error
-// whatever the handler returns. So a handler that acts when the client has sent everything does not act
-// for a token that has run out. Nothing else is checked again: neither whether the token was revoked,
-// nor the ceilings.
+// The token is judged when the stream begins. [Require] says what happens then. After that, the token is looked at
+// whenever the handler receives or sends a message. Once it has run out, by the clock and the leeway of the verifier,
+// the handler gets an error with the code Unauthenticated, in place of the next message or of the end of the stream.
+// No more messages are sent, but headers and trailers are. The stream ends with that error, whatever the handler
+// returns. So a handler that acts when the client has sent everything does not act for a token that has run out.
+// Nothing else is checked again: neither whether the token was revoked, nor the ceilings.
 //
 // A handler that waits for a message goes on waiting when the token runs out. It learns of that when a
 // message comes or the client ends the stream. The same is true of a handler that waits for something
@@ -111,7 +110,10 @@ func (i *Interceptor) Stream(
 ) error {
 	c := i.newCall(ss.Context(), info.FullMethod)
 	if c.method.open {
-		return handler(srv, ss)
+		if err := handler(srv, ss); err != nil {
+			return c.answer(err)
+		}
+		return nil
 	}
 	err := c.stop(recovered(func() error {
 		if err := c.admit(); err != nil || c.method.question != nil {
@@ -133,8 +135,8 @@ func (i *Interceptor) Stream(
 		}
 	}
 	err = handler(srv, s)
-	if ended := s.ending(); ended != nil {
-		return ended
+	if endErr := s.endError(); endErr != nil {
+		return endErr
 	}
 	if err != nil {
 		return c.answer(err)

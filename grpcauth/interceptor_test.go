@@ -76,7 +76,7 @@ func TestCallsOfEveryKind(t *testing.T) {
 	}
 }
 
-// The service chose to tell the caller, but not what the error wraps the status in.
+// The caller gets the status that the service chose, and nothing of the error around it.
 func TestStatusOfATargetFunction(t *testing.T) {
 	for kind, call := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestOpenMethods(t *testing.T) {
 	require.Len(t, list.GetListServicesResponse().GetService(), 4)
 }
 
-// The table and the server of the service for tests belong together.
+// A method that needs no token must be in the table too.
 func TestOpenMethodsMustBeListed(t *testing.T) {
 	auth, err := grpcauth.New(kit.Verifier(), nil)
 	require.NoError(t, err)
@@ -774,6 +774,40 @@ func TestErrorsOfHandlers(t *testing.T) {
 	}
 }
 
+// A handler of a method that needs no token can ask a policy too. Its caller learns nothing of the policy either.
+func TestErrorsOfHandlersOfOpenMethods(t *testing.T) {
+	policy := permissions.MustParse(`{"integration:secret": false}`)
+	denial := policy.Check(permissions.Events, permissions.Integration("secret"))
+	for _, tt := range []struct {
+		name    string
+		err     error
+		code    codes.Code
+		message string
+		lines   int
+	}{
+		{"a denial", denial, codes.PermissionDenied, "permission denied", 1},
+		{"a wrapped denial", fmt.Errorf("secret: %w", denial), codes.PermissionDenied, "permission denied", 1},
+		{"a status", status.Error(codes.AlreadyExists, "there is one"), codes.AlreadyExists, "there is one", 0},
+		{"another error", errors.New("a bug"), codes.Unknown, "a bug", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, call := range kinds {
+				t.Run(kind, func(t *testing.T) {
+					var book logBook
+					open := grpcauth.Open(unary, serverStream, clientStream, bidi)
+					auth, err := grpcauth.New(kit.Verifier(), []grpcauth.Method{open}, book.option())
+					require.NoError(t, err)
+					s := &service{on: func(context.Context) error { return tt.err }}
+					_, err = call(t.Context(), start(t, s, auth.ServerOptions()...), "sales")
+					require.Equal(t, tt.code, status.Code(err))
+					require.Equal(t, tt.message, status.Convert(err).Message())
+					require.Len(t, book.lines(t), tt.lines)
+				})
+			}
+		})
+	}
+}
+
 func TestErrorHandler(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -857,7 +891,7 @@ func TestAuthFuncThatOnlyReports(t *testing.T) {
 func TestLog(t *testing.T) {
 	var book logBook
 	conn := start(t, new(service), newAuth(t, book.option()).ServerOptions()...)
-	hidden := "a\u202eb\n"
+	hidden := "a\u202eb\n\u2800"
 	token := kit.Token(t, hidden, salesOnly, usertoken.WithTokenID("7"))
 	_, err := callUnary(with(t, token), conn, "finance")
 	requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
@@ -866,20 +900,20 @@ func TestLog(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"level": "WARN", "msg": "request refused", "code": "PermissionDenied", "allowed": false, "reason": "not_granted",
 		"rule": `integration:"slack"/credential:ext:"finance"`, "pointer": "/integration:slack/credential:ext:finance",
-		"action": "proxy-api", "subject": `"a\u202eb\n"`, "token_id": "7", "method": unary,
+		"action": "proxy-api", "subject": `"a\u202eb\n\u2800"`, "token_id": "7", "method": unary,
 		"target": map[string]any{
 			"level": "credential", "integration": "slack", "credential": map[string]any{"externalId": "finance", "id": nil},
 		},
 	}, line)
 
-	long := strings.Repeat("a", 101)
+	long := strings.Repeat("a", 39) + strings.Repeat("é", 40)
 	_, err = callUnary(with(t, kit.Token(t, long, salesOnly)), conn, "panic")
 	requireStatus(t, err, codes.Internal, "")
 	line = book.lines(t)[1]
 	require.Equal(t, "ERROR", line["level"])
 	require.Equal(t, "panic of type string", line["error"])
 	require.Contains(t, line["stack"], "credentialOf")
-	require.Regexp(t, `^"a{40}"\.\.\.\(101 bytes, sha256 [0-9a-f]{16}\)$`, line["subject"])
+	require.Regexp(t, `^"a{39}"\.\.\.\(119 bytes, sha256 [0-9a-f]{16}\)$`, line["subject"])
 }
 
 // What a function panics with may hold the token. Neither the log nor the error has it.

@@ -1,15 +1,13 @@
 package grpcauth
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
 )
 
 // log logs a refusal in one line. See [WithLogger]. An error that cannot be printed is logged as a panic.
@@ -36,7 +34,7 @@ func (c *call) logError(e *Error, message string) {
 	var denied *permissions.DeniedError
 	if errors.As(e.Err, &denied) && denied != nil {
 		attrs = append(attrs, denied.Decision.LogValue().Group()...)
-		attrs = append(attrs, slog.String("action", plain(string(denied.Action))))
+		attrs = append(attrs, slog.String("action", text.Plain(string(denied.Action))))
 		attrs = append(attrs, slog.Any("target", denied.Target))
 		if by := c.deniedBy(denied); by != "" {
 			attrs = append(attrs, slog.String("denied_by", by))
@@ -45,13 +43,13 @@ func (c *call) logError(e *Error, message string) {
 		attrs = append(attrs, slog.String("reason", reasonOf(e)))
 	}
 	if c.claims != nil {
-		attrs = append(attrs, slog.String("subject", plain(c.claims.Subject)))
+		attrs = append(attrs, slog.String("subject", text.Plain(c.claims.Subject)))
 		if c.claims.ID != "" {
-			attrs = append(attrs, slog.String("token_id", plain(c.claims.ID)))
+			attrs = append(attrs, slog.String("token_id", text.Plain(c.claims.ID)))
 		}
 	}
 	if c.name != "" {
-		attrs = append(attrs, slog.String("method", plain(c.name)))
+		attrs = append(attrs, slog.String("method", text.Plain(c.name)))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
@@ -66,7 +64,7 @@ func (c *call) logError(e *Error, message string) {
 	c.auth.logger.LogAttrs(c.ctx, level, message, attrs...)
 }
 
-// deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings.
+// deniedBy says whether the token or a ceiling denied. It is empty if there are no ceilings, or no verified token.
 func (c *call) deniedBy(denied *permissions.DeniedError) string {
 	switch {
 	case len(c.outer) == 0 && len(c.auth.ceilings) == 0 || c.claims == nil:
@@ -92,18 +90,4 @@ func reasonOf(e *Error) string {
 		}
 	}
 	return "error"
-}
-
-// plain returns a name for a log. It is quoted if it holds what cannot be seen, and shortened if it is
-// long, in the same form as in the other packages of this module.
-func plain(s string) string {
-	const long, kept = 100, 40
-	if len(s) > long {
-		sum := sha256.Sum256([]byte(s))
-		return fmt.Sprintf("%s...(%d bytes, sha256 %x)", strconv.Quote(s[:kept]), len(s), sum[:8])
-	}
-	if quoted := strconv.Quote(s); len(quoted) != len(s)+2 {
-		return quoted
-	}
-	return s
 }

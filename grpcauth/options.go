@@ -40,9 +40,10 @@ func WithErrorHandler(handle func(ctx context.Context, e *Error) error) Option {
 }
 
 // WithLogger logs each refusal in one line: at the level ERROR for the codes Unknown, Internal,
-// Unavailable and DataLoss, and at WARN otherwise. The message is "request refused", or "request would
-// be refused" where a report-only interceptor let the call pass. Nothing else is logged, and with nil
-// nothing at all. The attributes are those of package httpauth, except for what only HTTP has:
+// Unavailable and DataLoss, and at WARN otherwise. The message is "request refused", or "request would be refused"
+// where a report-only interceptor let the call pass. A panic in the function of [WithErrorHandler] has a line of its
+// own, "error handler panicked". Nothing else is logged, and with nil nothing at all. The attributes are those of
+// package httpauth, except for what only HTTP has:
 //
 //	code         of the answer, such as PermissionDenied
 //	reason       a code that does not change, see below
@@ -119,9 +120,9 @@ func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) 
 	return option(func(o *options) { o.checks = append(o.checks, check) })
 }
 
-// WithCeiling sets a policy of the service's own. No call is allowed more than that, whatever its token
-// says: the policy of a call is the intersection of both ([permissions.Intersect]). A nil or zero ceiling
-// denies everything. What a ceiling denies is answered as any denial, with PermissionDenied. A second
+// WithCeiling adds a policy of the service's own. No call is allowed more than that, whatever its token says: the
+// policy of a call is the intersection of the token's policy and all ceilings ([permissions.Intersect]). A nil or
+// zero ceiling denies everything. What a ceiling denies is answered as any denial, with PermissionDenied. A second
 // Interceptor inside of this one is below the ceiling too, unless this one is [ReportOnly].
 //
 // Read the ceiling with the same options as the claims ([usertoken.WithClaimOptions]). It denies
@@ -132,8 +133,8 @@ func WithCeiling(ceiling *permissions.Policy) Option {
 
 // WithCeilingFunc is [WithCeiling] with a policy for each call, such as for the role that the subject has
 // in the service. The function is called once for each call, after the checks. For no ceiling it returns
-// [permissions.Unrestricted]. With an error the call is refused, and answered as [Error] says, with
-// Internal unless it says something else. A nil function is such an error.
+// [permissions.Unrestricted] with the options of the claims. With an error the call is refused, and answered as
+// [Error] says, with Internal unless it says something else. A nil function is such an error.
 //
 // The claims are those of the token. The function must not change them. The context of the call does not
 // have them yet.

@@ -8,12 +8,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// A stream is a stream with claims, which end. A handler may send and receive at the same time.
+// A stream is a ServerStream whose claims can run out. A handler may send and receive concurrently.
 type stream struct {
 	grpc.ServerStream
 	call *call
 
-	// These are used only by who receives.
+	// Only the goroutine that receives uses these, so mu does not guard them.
 	first   any  // the first message, which was received before the handler began; nil if there is none
 	unasked bool // in a report-only interceptor: the question was not asked yet
 
@@ -55,8 +55,8 @@ func (s *stream) RecvMsg(m any) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if ended := s.check(); ended != nil {
-		return ended
+	if endErr := s.check(); endErr != nil {
+		return endErr
 	}
 	if s.unasked && err == nil {
 		s.unasked = false
@@ -80,7 +80,7 @@ func (s *stream) check() error {
 			return s.end(err)
 		}
 	}
-	return s.ending()
+	return s.endError()
 }
 
 // end ends the stream, unless it has ended before, and returns the error with which it ended.
@@ -93,8 +93,8 @@ func (s *stream) end(err error) error {
 	return s.err
 }
 
-// ending returns the error with which the stream has ended, and nil if it has not.
-func (s *stream) ending() error {
+// endError returns the error with which the stream has ended. It is nil if the stream has not ended, or only reports.
+func (s *stream) endError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err

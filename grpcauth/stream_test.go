@@ -271,7 +271,7 @@ func TestStreamWithoutAMessage(t *testing.T) {
 	require.Equal(t, permissions.ReasonInvalidQuestion, observed[0].Decision.Reason)
 }
 
-// Neither the handler nor a header is before the first message.
+// No handler begins, and no header is sent, before the first message has come.
 func TestNothingIsSentBeforeTheFirstMessage(t *testing.T) {
 	s := &service{stream: func(s bidiStream) error {
 		if err := s.SendHeader(metadata.Pairs("begun", "yes")); err != nil {
@@ -507,7 +507,8 @@ func TestHandlerThatWaitsWhenTheTokenRunsOut(t *testing.T) {
 	}
 }
 
-// A handler does not begin to wait with a token that has run out, and does not get what came before.
+// When the token has run out, a receive fails at once. It does not wait, and does not deliver a message that has come
+// already.
 func TestHandlerThatReceivesAfterTheTokenRanOut(t *testing.T) {
 	for _, taken := range []int{0, 1} {
 		t.Run(fmt.Sprint(taken, " messages received before"), func(t *testing.T) {

@@ -32,8 +32,12 @@ type Method struct {
 type question struct {
 	action     permissions.Permission
 	newMessage func() any
-	target     func(ctx context.Context, message any) (permissions.Target, error) // nil if the service gave none
-	move       func(to, from any) error                                           // moves a message
+
+	// target is nil if the service gave none.
+	target func(ctx context.Context, message any) (permissions.Target, error)
+
+	// move copies a message that was received into that of the handler.
+	move func(to, from any) error
 }
 
 // Require returns the line for a method that goes on only if the policy of the token allows the action
@@ -110,7 +114,8 @@ func Require[T any](
 func Authenticate(fullMethods ...string) Method { return Method{names: slices.Clone(fullMethods)} }
 
 // Open returns the line for methods that need no token, such as those of the health and reflection
-// services. Nothing is checked, and nothing is put into the context. Name each method:
+// services. Nothing is checked, and nothing is put into the context. Errors of the handlers are answered as
+// [Interceptor.Unary] says. Name each method:
 //
 //	grpcauth.Open(
 //		healthpb.Health_Check_FullMethodName,

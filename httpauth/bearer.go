@@ -12,7 +12,8 @@ var (
 
 	// ErrAuthorization says that a request has several Authorization headers, or one of the scheme
 	// Bearer that does not hold exactly one token. It is answered with 400 and [CodeInvalidRequest].
-	ErrAuthorization = errors.New("malformed Authorization header: there must be one, with exactly one token after Bearer")
+	ErrAuthorization = errors.New("malformed Authorization header: " +
+		"there must be one, with exactly one token after Bearer")
 )
 
 // BearerToken returns the token in the Authorization headers of a request (RFC 6750, section 2.1). It

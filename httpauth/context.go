@@ -20,7 +20,7 @@ type identity struct {
 	refused  *usertoken.Claims     // for the log: the claims of a verified token that a check or a ceiling refused
 }
 
-// around returns the ceilings of the middlewares around m.
+// around returns the ceilings of the middlewares around m, where id is what m finds in the context of a request.
 func (id *identity) around(m *Middleware) []*permissions.Policy {
 	if id.middleware == m {
 		return id.outer
@@ -56,7 +56,9 @@ func identityOf(ctx context.Context) *identity {
 // A [Middleware] does not trust such claims: it verifies the token of its request.
 func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
 	id := identityOf(ctx)
-	return withIdentity(ctx, &identity{middleware: id.middleware, claims: claims, ceilings: id.ceilings, outer: id.outer})
+	return withIdentity(ctx, &identity{
+		middleware: id.middleware, claims: claims, ceilings: id.ceilings, outer: id.outer,
+	})
 }
 
 // FromContext returns the claims in a context, and whether there are any. Without any, the claims are
@@ -71,8 +73,8 @@ func FromContext(ctx context.Context) (claims *usertoken.Claims, ok bool) {
 	return new(usertoken.Claims), false
 }
 
-// Claims is [FromContext] for a handler that a [Middleware] protects, where there are always claims.
-// Elsewhere it returns the zero Claims, which deny everything. It never returns nil.
+// Claims is [FromContext] for a handler that a [Middleware] protects, where there are claims unless the Middleware is
+// [ReportOnly]. Without claims it returns the zero Claims, which deny everything. It never returns nil.
 func Claims(ctx context.Context) *usertoken.Claims {
 	claims, _ := FromContext(ctx)
 	return claims

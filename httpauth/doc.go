@@ -7,7 +7,8 @@
 //     identifier, and an unknown one can turn a yes into a no (SPEC 4.7). So prefer Guard.
 //   - [Middleware.Wrap] only verifies the token. The handler asks [Policy], and hands an error to
 //     [WriteError].
-//   - [NewContext], [FromContext] and [BearerToken] are for other transports.
+//   - [Policy], [Claims] and [FromContext] give a handler what the middleware has verified.
+//   - [NewContext] and [BearerToken] are for other transports.
 //
 // A service makes one [Middleware]:
 //

@@ -200,10 +200,13 @@ func (e *Error) setHeader(header http.Header) {
 	}
 }
 
-// ServeHTTP writes the response that there is without an error handler: a problem of RFC 9457 with the
-// status and the code, and nothing of e.Err. It sets WWW-Authenticate for a 401 and for a code,
-// Retry-After for a 503, and Cache-Control: no-store. An error handler that changes nothing for an error calls it.
+// ServeHTTP writes the default response: a problem of RFC 9457 with the status and the code, and nothing of e.Err.
+// It sets WWW-Authenticate for a 401 and for a code, Retry-After for a 503, and Cache-Control: no-store. An error
+// handler can call it. A nil Error is a 500.
 func (e *Error) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if e == nil {
+		e = new(Error)
+	}
 	status := e.status()
 	body, _ := json.Marshal(struct { // strings and a number never fail
 		Type   string `json:"type"`

@@ -64,8 +64,8 @@ func send(h http.Handler, path, token, credential string) {
 	fmt.Println(strings.TrimSpace(w.Body.String()))
 }
 
-// The request names the credential by a reference, so one of its identifiers is unknown. A token with a
-// rule that denies one external ID is therefore denied for an ID. Guard does better.
+// The request names the credential by a reference, so one of its identifiers is unknown. If the token has a rule that
+// denies one external ID, every request that names a credential by its ID is denied. Guard does better.
 func Example() {
 	verifier, token := exampleProject()
 	auth := httpauth.New(verifier)

@@ -17,8 +17,8 @@ var ErrNotFound = errors.New("not found")
 // with its target. If the policy allows the action on that target, next gets the object that load
 // returned. So nothing is loaded twice, and what is used is what was checked.
 //
-// Load gives the target every identifier that the object has, and says that one is absent where the
-// object has none. It can use [FromContext], such as to find only what belongs to the subject.
+// Load gives the target every identifier that the object has, and marks each that it does not have as absent. It can
+// use [FromContext], such as to find only what belongs to the subject.
 //
 //	httpauth.Guard(auth, permissions.CredentialWrite,
 //		func(r *http.Request) (permissions.Target, credential, error) {

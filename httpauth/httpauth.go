@@ -176,10 +176,13 @@ func (m *Middleware) identify(r *http.Request, token string) (*http.Request, err
 	return m.admit(r, token, claims)
 }
 
-// admit returns the request with an identity. claims has the policy of the token. admit intersects it
-// with the ceilings, those of the middlewares around m included.
+// admit returns the request with an identity. Before the call, claims has the policy of the token alone. admit
+// replaces that with its intersection with all ceilings, those of the middlewares around m included, observed by the
+// observers of m.
 func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Claims) (*http.Request, error) {
-	id := &identity{middleware: m, token: token, claims: claims, granted: claims.Policy, outer: identityOf(r.Context()).outer}
+	id := &identity{
+		middleware: m, token: token, claims: claims, granted: claims.Policy, outer: identityOf(r.Context()).outer,
+	}
 	ceilings, err := m.ceilingsOf(r, claims)
 	if err != nil {
 		return m.refuse(r, claims), err
@@ -199,7 +202,7 @@ func (m *Middleware) admit(r *http.Request, token string, claims *usertoken.Clai
 	return r.WithContext(ctx), nil
 }
 
-// refuse returns a request without claims. Its log line names the subject of a genuine token.
+// refuse returns the request without claims. It keeps the claims of a genuine token for the log alone.
 func (m *Middleware) refuse(r *http.Request, claims *usertoken.Claims) *http.Request {
 	outer := identityOf(r.Context()).outer
 	return r.WithContext(withIdentity(r.Context(), &identity{middleware: m, outer: outer, refused: claims}))
@@ -222,7 +225,8 @@ func (m *Middleware) check(ctx context.Context, claims *usertoken.Claims) error 
 }
 
 // ceilingsOf returns the ceilings of a request.
-func (m *Middleware) ceilingsOf(r *http.Request, claims *usertoken.Claims) (ceilings []*permissions.Policy, err error) {
+func (m *Middleware) ceilingsOf(r *http.Request, claims *usertoken.Claims) ([]*permissions.Policy, error) {
+	var ceilings []*permissions.Policy
 	for _, ceiling := range m.ceilings {
 		policy, err := ceiling(r, claims)
 		if err != nil {

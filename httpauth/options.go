@@ -31,12 +31,11 @@ type options struct {
 	reportOnly    bool
 }
 
-// WithErrorHandler sets the function that writes the response to each refused request. The headers
-// WWW-Authenticate, Retry-After and Cache-Control are set by then, and the function may change them. It
-// writes what the caller may know. The status is e.Status unless it writes another one. Do not write e.Err, which names the rule that denied. Choose the answer
-// by e.Status alone, so that both kinds of 404 stay the same (see [Guard]). For an error that it
-// does not want to change, the function calls [Error.ServeHTTP]. With nil, this package writes the
-// response.
+// WithErrorHandler sets the function that writes the response to each refused request. The headers WWW-Authenticate,
+// Retry-After and Cache-Control are set before, and the function may change them. The status is e.Status unless the
+// function writes another one. Do not write e.Err, which names the rule that denied. Choose the answer by e.Status
+// alone, so that both kinds of 404 stay the same (see [Guard]). Where the function has no answer of its own, it calls
+// [Error.ServeHTTP]. With nil, this package writes the response.
 //
 // A service that answers the platform's SDK in a browser needs one. On a 401 or 403 that is not on a
 // path of the proxy, the SDK logs the user out, unless the answer is of the type application/json and
@@ -119,8 +118,8 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 //	})
 //
 // An error that matches [ErrRevoked] or [usertoken.ErrToken] refuses the token with 401. An [*Error]
-// refuses it with its own status. Any other error says that the check failed, which is not the token's
-// fault, and is answered with 503, also a denial of [permissions.Policy.Check]. A nil check fails.
+// refuses it with its own status. Any other error, even a denial of [permissions.Policy.Check], says that the check
+// failed, which is not the token's fault, and is answered with 503. A nil check fails.
 //
 // The context is that of the request. It does not have the claims yet.
 func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) Option {
@@ -132,8 +131,8 @@ func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) 
 	return option(func(o *options) { o.checks = append(o.checks, check) })
 }
 
-// WithCeiling sets a policy of the service's own. No request is allowed more than that, whatever its
-// token says: the policy of a request is the intersection of both ([permissions.Intersect]). A nil or
+// WithCeiling adds a policy of the service's own. No request is allowed more than that, whatever its token says: the
+// policy of a request is the intersection of the token's policy and all ceilings ([permissions.Intersect]). A nil or
 // zero ceiling denies everything. What a ceiling denies is answered as any denial, with 403. A second
 // Middleware inside of this one is below the ceiling too, unless this one is [ReportOnly].
 //
@@ -145,11 +144,12 @@ func WithCeiling(ceiling *permissions.Policy) Option {
 
 // WithCeilingFunc is [WithCeiling] with a policy for each request, such as for the role that the subject
 // has in the service. The function is called by each [Middleware.Wrap], [Middleware.Require] and [Guard]
-// that a request goes through, also where the token is not verified again. For no ceiling it returns
-// [permissions.Unrestricted]. An error refuses the request as [WriteError] does, with 500 unless it
-// says something else. A nil function is such an error.
+// that a request goes through, even where the token is not verified again. For no ceiling it returns
+// [permissions.Unrestricted] with the options of the claims. An error refuses the request as [WriteError] does, with
+// 500 unless it says something else. A nil function is such an error.
 //
-// The claims are those of the token. The context of the request does not have them yet.
+// The claims are those of the token. The function must not change them. The context of the request does not have
+// them yet.
 func WithCeilingFunc(ceiling func(r *http.Request, claims *usertoken.Claims) (*permissions.Policy, error)) Option {
 	if ceiling == nil {
 		ceiling = func(*http.Request, *usertoken.Claims) (*permissions.Policy, error) {

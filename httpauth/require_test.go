@@ -213,6 +213,7 @@ func TestErrorIsAHandler(t *testing.T) {
 	requireProblem(t, serve(denied, r), 403, insufficientScope)
 	requireProblem(t, serve(&httpauth.Error{}, r), 500, "")
 	requireProblem(t, serve(&httpauth.Error{Status: 503}, r), 503, "")
+	requireProblem(t, serve((*httpauth.Error)(nil), r), 500, "")
 }
 
 func TestErrorText(t *testing.T) {

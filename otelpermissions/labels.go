@@ -29,8 +29,8 @@ type questionLabels struct {
 	options    []metric.AddOption
 }
 
-// allQuestions returns the labels of all questions about some actions. They are made when an Observer is, because that
-// takes longer than a decision.
+// allQuestions returns the labels of all questions about some actions. They are made when an Observer is, because
+// that takes longer than a decision.
 func allQuestions(actions []permissions.Permission) map[question]questionLabels {
 	all := make(map[question]questionLabels)
 	add := func(q question) {
@@ -148,7 +148,7 @@ func codeOf(err error) string {
 	case !errors.As(err, &token):
 		return refused
 	}
-	// What a key source returned is a cause too, and can match anything. It does not make a token malformed.
+	// Err can also be what a key source returned, which can match ErrClaim. Then Kind is another one.
 	if token.Kind == jwt.ErrTokenMalformed && errors.Is(token.Err, permissions.ErrClaim) {
 		return badClaim
 	}

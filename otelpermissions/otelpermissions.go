@@ -60,8 +60,9 @@ import (
 
 const scope = "github.com/connectperms/permissions/otelpermissions"
 
-// The upper bounds of the histogram's buckets, in seconds. A verification takes from ten microseconds, with a signature
-// that is remembered, to some milliseconds, with a large claim. The last ones are for keys that come over a network.
+// The upper bounds of the histogram's buckets, in seconds. A verification takes from ten microseconds, with a
+// signature that is remembered, to some milliseconds, with a large claim. The last ones are for keys that come over a
+// network.
 var bounds = []float64{
 	10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 100e-3, 1,
 }
@@ -88,9 +89,9 @@ type options struct {
 	withoutPointers bool
 }
 
-// WithActions names permissions of your own that policies may be asked for, as [permissions.WithPermissions] does. The
-// others are reported as the action other. The actions of several WithActions add up. [New] returns an error for a
-// name that [permissions.WithPermissions] refuses, and for none and other.
+// WithActions names permissions of your own that policies may be asked for, as [permissions.WithPermissions] does.
+// The others are reported as the action other. The actions of several WithActions add up. [New] returns an error for
+// a name that [permissions.WithPermissions] refuses, and for none and other.
 func WithActions(actions ...permissions.Permission) Option {
 	actions = slices.Clone(actions)
 	return option(func(o *options) { o.actions = append(o.actions, actions...) })

@@ -60,8 +60,8 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// The dashboard is whole: every panel says what it shows, has a place of its own, and takes the data source and the job
-// that are chosen.
+// The dashboard is whole: every panel says what it shows, has a place of its own, and takes the data source and the
+// job that are chosen.
 func TestDashboard(t *testing.T) {
 	d := readDashboard(t)
 	require.Equal(t, "connectperms", d.UID)

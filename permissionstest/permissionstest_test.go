@@ -353,7 +353,7 @@ func TestDenials(t *testing.T) {
 	}
 }
 
-func TestDenialsOfATargetThatShowsNothing(t *testing.T) {
+func TestDenialsRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		target permissions.Target

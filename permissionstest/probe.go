@@ -31,13 +31,13 @@ const probeClaim = `{
 // integration, is denied too: it should ask about the credential that will be used. For something new,
 // it says permissions.NoID(), and the external ID that it will have or permissions.NoExternalID().
 //
-// Such a handler passes tests with a simple policy, and fails for the first customer whose token has a
-// rule for one identifier. The probe cannot know which identifiers are right: see [Denials].
+// A handler that forgets an identifier passes tests with a simple policy, and fails for the first customer whose
+// token has a rule for that identifier. The probe cannot know which identifiers are right: see [Denials].
 func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 
-// Denials yields policies that a handler which uses a target must refuse, each with the scope that it denies.
-// There is one for each identifier of the target that is known: for its integration, and for its credential
-// and its configuration by the ID and by the external ID. The policy allows everything else:
+// Denials yields policies with which a request must be refused if its handler uses a target, each with the scope
+// that it denies. There is one policy for each known identifier of the target: the name of the integration, and the
+// IDs and external IDs of the credential and the configuration. The policy allows everything else:
 //
 //	for scope, policy := range permissionstest.Denials(t, target) {
 //		w := httptest.NewRecorder()

@@ -35,9 +35,9 @@ import (
 // (it returns an error) and for null (it returns none), so a reused Claims would keep its old
 // values.
 //
-// The zero Claims has no policy, and so denies everything. Any number of goroutines may read a
-// Claims. It keeps a copy of the claims set, and nothing of the token. A field that you keep does
-// not keep that copy.
+// The zero Claims has no policy, and so denies everything. Any number of goroutines may read a Claims. It holds a
+// copy of the JSON of the claims set, for [Claims.Decode], and nothing else of the token. The exported fields share
+// no memory with that copy.
 //
 // Beware of a struct that embeds Claims: it gets UnmarshalJSON and MarshalJSON with it, which leave
 // its other fields alone. Use [Claims.Decode] for claims of your own.
@@ -55,8 +55,8 @@ type Claims struct {
 	accepted *acceptance          // nil if no Verifier has accepted the claims
 }
 
-// NewClaims returns a Claims that is decoded with options. To decode without any, take the zero
-// Claims. Decoding returns the error of an invalid option.
+// NewClaims returns an empty Claims whose UnmarshalJSON reads the permissions claim with opts. Without options, the
+// zero Claims does the same. UnmarshalJSON returns an error for an invalid option.
 func NewClaims(opts ...permissions.Option) *Claims {
 	return &Claims{options: slices.Clone(opts)}
 }
@@ -67,7 +67,8 @@ func NewClaims(opts ...permissions.Option) *Claims {
 // refuses:
 //
 //   - text that is not one JSON object, and a repeated name (SPEC 7.3)
-//   - a name that is nearly the permissions claim's, and the claim one level down (SPEC 7.4)
+//   - a name that is nearly the permissions claim's (SPEC 7.4)
+//   - without the permissions claim, a name that seems to be meant for it, and an object that holds it (SPEC 7.4)
 //   - a registered claim of another type than RFC 7519 gives it, null among them
 //   - a date that is not from 1970 to the end of the year 9999
 //   - a permissions claim that [permissions.Parse] refuses; the error matches
@@ -123,13 +124,12 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 //
 // json.Unmarshal matches the fields of a struct without regard to letter case. So Decode refuses a
 // claims set in which two names of the top level differ only in letter case, or one differs so from
-// a registered name. It does not look at names inside a claim, and a claim TENANT still fills a
-// field tenant. An error about such names, or about a value that does not fit, matches [ErrToken].
-// It does not wrap the error of a method such as UnmarshalJSON, whose text may hold the whole value.
-// It has the beginning of that text.
+// a registered name. It does not look at names inside a claim, and a claim TENANT still fills a field tenant.
 //
-// Claims that were not read from a token have nothing to decode. That is another error, and so is an
-// argument that json.Unmarshal cannot decode into.
+// An error about such names, or about a value that does not fit, matches [ErrToken]. If a method such as
+// UnmarshalJSON fails, the error has at most the beginning of that method's text, which may repeat the whole value,
+// and does not wrap that method's error. Two errors do not match ErrToken: that the claims were not read from JSON,
+// and that the argument is not what json.Unmarshal can decode into.
 func (c *Claims) Decode(into any) error {
 	if c == nil || c.text == "" {
 		return errors.New("usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")
@@ -138,24 +138,35 @@ func (c *Claims) Decode(into any) error {
 		return err
 	}
 	err := json.Unmarshal([]byte(c.text), into)
-	var noPointer *json.InvalidUnmarshalError
-	var misfit *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &noPointer):
+	}
+	if _, ok := err.(*json.InvalidUnmarshalError); ok {
 		return fmt.Errorf("usertoken: Decode: %w", err)
-	case errors.As(err, &misfit):
-		kind, _, _ := strings.Cut(misfit.Value, " ") // a number follows, however long it is
-		return &TokenError{
-			Kind: jwt.ErrTokenInvalidClaims, Field: text.Plain(cmp.Or(misfit.Field, "payload")),
-			Problem: "is of the type " + kind + ", which does not fit into " + misfit.Type.String(),
-		}
 	}
 	// The text of err may hold the whole value of a claim, so it is shortened, and err is not wrapped.
-	return &TokenError{
-		Kind: jwt.ErrTokenInvalidClaims, Field: "payload", Problem: "cannot be decoded: " + text.Plain(err.Error()),
+	refused := &TokenError{Kind: jwt.ErrTokenInvalidClaims, Field: "payload"}
+	var misfit *json.UnmarshalTypeError
+	if errors.As(err, &misfit) && misfit != nil {
+		refused.Field, refused.Problem = text.Plain(cmp.Or(misfit.Field, refused.Field)), misfitProblem(misfit)
+	} else {
+		refused.Problem = "cannot be decoded: " + text.Plain(err.Error())
 	}
+	return refused
+}
+
+// misfitProblem says what is wrong with a value that does not fit. It repeats nothing of the value, although a misfit
+// that another package made can hold it.
+func misfitProblem(misfit *json.UnmarshalTypeError) string {
+	problem := "does not fit"
+	if misfit.Type != nil {
+		problem += " into " + misfit.Type.String()
+	}
+	switch kind, _, _ := strings.Cut(misfit.Value, " "); kind { // "number" can have the digits after it
+	case "null", "bool", "number", "string", "array", "object":
+		return "is of the type " + kind + ", which " + problem
+	}
+	return problem
 }
 
 // reservedNames are the names of the registered claims (RFC 7519, section 4.1) and of the permissions

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -264,7 +265,7 @@ func TestNothingPinsAToken(t *testing.T) {
 			require.Less(t, retained(make), size/4, "bytes kept for each token")
 		})
 	}
-	// The measure would show it.
+	// A whole Claims does keep the text, and the measure shows it.
 	require.Greater(t, retained(func() any { return verify(inOthers()) }), size/2)
 }
 
@@ -386,7 +387,7 @@ func TestClaimsEmbedded(t *testing.T) {
 	require.Equal(t, `{`+claimMember+`{}}`, string(data))
 }
 
-// A struct may also hold a Policy, and have encoding/json decode it. That can tell less apart, but never
+// encoding/json can also decode a Policy in a struct. By pointer, it cannot tell an absent claim from null, but never
 // grants more.
 func TestPolicyInAStruct(t *testing.T) {
 	type byPointer struct {
@@ -512,7 +513,8 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// What others decode may put the whole value of a claim into an error. Nothing of the error has it.
+// An UnmarshalJSON of another package may put the whole value of a claim into its error. The error of Decode has the
+// beginning of it at most.
 func TestDecodeErrorsAreShort(t *testing.T) {
 	secret := strings.Repeat("secret ", 2000)
 	c, err := decodeClaims(`{"v":` + quoted(secret) + `,"n":` + strings.Repeat("9", 14_000) + `}`)
@@ -537,6 +539,59 @@ func TestDecodeErrorsAreShort(t *testing.T) {
 			require.NoError(t, requireTokenError(t, err).Err, "some loggers print all that an error wraps")
 		})
 	}
+}
+
+// The UnmarshalJSON of another package may return an error of encoding/json that it made itself.
+func TestDecodeErrorsOfOtherPackagesAreShort(t *testing.T) {
+	c, err := decodeClaims(`{"v":` + quoted("secret\u2028"+strings.Repeat("secret", 2000)) + `}`)
+	require.NoError(t, err)
+	const start = "usertoken: token refused: "
+	text := reflect.TypeFor[string]()
+	for name, test := range map[string]struct {
+		make func(value string) error
+		want string
+	}{
+		"the value as the type": {
+			func(v string) error { return &json.UnmarshalTypeError{Value: v, Type: text} }, "V does not fit into string",
+		},
+		"a type and the value": {
+			func(v string) error { return &json.UnmarshalTypeError{Value: "number " + v, Type: text} },
+			"V is of the type number, which does not fit into string",
+		},
+		"no type": {func(v string) error { return &json.UnmarshalTypeError{Value: v} }, "V does not fit"},
+		"a nil error": {
+			func(v string) error { return fmt.Errorf("%s: %w", v, (*json.UnmarshalTypeError)(nil)) },
+			"payload cannot be decoded: ",
+		},
+		"wrapped with the value": {
+			func(v string) error { return fmt.Errorf("%s: %w", v, &json.InvalidUnmarshalError{Type: text}) },
+			"payload cannot be decoded: ",
+		},
+		"the value as the field": {
+			func(v string) error { return fmt.Errorf("x: %w", &json.UnmarshalTypeError{Type: text, Field: v}) }, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.Decode(&struct{ V failing }{test.make})
+			requireReasons(t, err, usertoken.ErrToken, jwt.ErrTokenInvalidClaims)
+			require.True(t, strings.HasPrefix(err.Error(), start+test.want), err.Error())
+			require.Less(t, len(err.Error()), 250)
+			require.Less(t, strings.Count(err.Error(), "secret"), 10)
+			require.NotContains(t, err.Error(), "\u2028")
+			require.NoError(t, requireTokenError(t, err).Err, "some loggers print all that an error wraps")
+		})
+	}
+}
+
+// A failing cannot be decoded into. Its function makes the error from the value.
+type failing func(value string) error
+
+func (f *failing) UnmarshalJSON(data []byte) error {
+	var value string
+	if err := json.Unmarshal(data, &value); err != nil {
+		return err
+	}
+	return (*f)(value)
 }
 
 // A refuser cannot be decoded into.

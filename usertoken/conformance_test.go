@@ -85,7 +85,7 @@ func TestConformance(t *testing.T) {
 	for _, file := range []struct {
 		name     string
 		mistakes bool // the file has claims with mistakes
-		answers  int  // so many at least
+		answers  int  // the least that there must be
 	}{{"decisions.json", false, 300}, {"errors.json", true, 0}, {"random.json", true, 2000}} {
 		t.Run(file.name, func(t *testing.T) {
 			var cases []claimCase

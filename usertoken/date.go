@@ -27,7 +27,7 @@ func parseDate(number string, up bool) (d date, ok bool) {
 		mantissa, power = magnitude[:i], exponent(magnitude[i+1:])
 	}
 	integer, fraction, _ := strings.Cut(mantissa, ".")
-	before := int64(len(integer)) + power // so many digits are before the point
+	before := int64(len(integer)) + power // the number of digits before the point
 
 	seconds, rest := int64(0), false
 	i := int64(0)
@@ -56,7 +56,7 @@ func parseDate(number string, up bool) (d date, ok bool) {
 	return date{seconds, true}, 0 <= seconds && seconds <= lastSecond
 }
 
-// exponent reads the exponent of a JSON number. It stops at 2^50: no text has so many digits.
+// exponent reads the exponent of a JSON number. It stops at 2^50, which is more digits than any text has.
 func exponent(s string) (n int64) {
 	const large = 1 << 50
 	digits := strings.TrimLeft(s, "+-")

@@ -10,9 +10,9 @@ import (
 	"github.com/connectperms/permissions/internal/text"
 )
 
-// The roots of the error tree. Every error about a token matches one of them with [errors.Is]. An
-// error that reports a wrong option or a wrong argument does not. An error about a key matches
-// [jwt.ErrInvalidKey].
+// The roots of the error tree. Every error about a token matches one of them with [errors.Is]. The errors of
+// [NewVerifier] and [NewSigner] do not, nor do errors about a wrong [permissions.Option] or a wrong use of
+// [Claims.Decode]. An error about a key matches [jwt.ErrInvalidKey].
 var (
 	// ErrToken matches every refusal of a token. Such an error is, or wraps, a [*TokenError]. It
 	// also matches the error of golang-jwt for the reason, such as [jwt.ErrTokenExpired], and
@@ -48,8 +48,7 @@ type TokenError struct {
 	// Found is what the token has there, in quotation marks if it is a text. It may be empty.
 	Found string
 
-	// Problem is what is wrong with it, and what was wanted. Remedy is what to do about it. It
-	// may be empty.
+	// Problem is what is wrong with it, and what was wanted. Remedy is what to do about it, or empty.
 	Problem, Remedy string
 
 	// Err is the cause, or nil. It is a [*permissions.ParseError] if the permissions claim is

@@ -110,7 +110,7 @@ func quoted(s string) string {
 	return string(data)
 }
 
-// at returns a date so many seconds from now.
+// at returns a date, in seconds from now.
 func at(seconds int64) string { return fmt.Sprint(testNow.Unix() + seconds) }
 
 // payload returns a valid claims set with changes: pairs of a name and the JSON of its value. A value

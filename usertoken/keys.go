@@ -45,7 +45,8 @@ func ParsePublicKey(pem string) (*rsa.PublicKey, error) {
 		}
 		return key, nil
 	case *rsa.PrivateKey:
-		f.remedy = "a verifier needs its public half: the PublicKey of what ParsePrivateKey returns, or openssl pkey -pubout"
+		f.remedy = "a verifier needs its public half: " +
+			"the PublicKey of what ParsePrivateKey returns, or openssl pkey -pubout"
 	}
 	return nil, badKey(where, f.instead("an RSA public key"))
 }
@@ -85,8 +86,8 @@ func keyProblem(key *rsa.PublicKey) string {
 	return ""
 }
 
-// copyOf returns a copy of a key, or the key itself if it has no modulus.
-func copyOf(key *rsa.PublicKey) *rsa.PublicKey {
+// copyPublicKey returns a copy of a key, or the key itself if it has no modulus.
+func copyPublicKey(key *rsa.PublicKey) *rsa.PublicKey {
 	if key == nil || key.N == nil {
 		return key
 	}

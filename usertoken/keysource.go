@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/strictjson"
 	"github.com/connectperms/permissions/internal/text"
 )
 
@@ -19,13 +20,12 @@ import (
 type keySource func(ctx context.Context, token *jwt.Token) (any, error)
 
 // keysFor returns the usable keys for a token: at least one, or an error.
-func (source keySource) keysFor(ctx context.Context, t *token, options []permissions.Option) ([]*rsa.PublicKey, error) {
+func (source keySource) keysFor(
+	ctx context.Context, t *token, options []permissions.Option,
+) ([]*rsa.PublicKey, error) {
 	asked := &jwt.Token{
 		Raw: t.raw, Method: jwt.SigningMethodRS256, Claims: &unverified{payload: t.payload, options: options},
-		Signature: slices.Clone(t.signature),
-	}
-	if err := json.Unmarshal(t.headerJSON, &asked.Header); err != nil {
-		return nil, malformed("header", "is nested too deep", "")
+		Signature: slices.Clone(t.signature), Header: t.parameters(),
 	}
 	found, err := source(ctx, asked)
 	if errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable) {
@@ -49,7 +49,7 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 		key, ok := k.(*rsa.PublicKey)
 		problem := "is " + describeKey(k)
 		if ok {
-			key = copyOf(key) // so that what was checked is what is used, even if the source changes it
+			key = copyPublicKey(key) // so that what was checked is what is used, even if the source changes it
 			problem = keyProblem(key)
 		}
 		switch {
@@ -64,6 +64,27 @@ func (source keySource) keysFor(ctx context.Context, t *token, options []permiss
 			"give an RSA public key of %d bits or more", ErrKeys, len(list), strings.Join(problems, "; the key "), minKeyBits)
 	}
 	return usable, nil
+}
+
+// parameters decodes the header as encoding/json does. A parameter that encoding/json cannot decode, such as 1e999,
+// is a json.RawMessage, because the rules of a header do not forbid it (SPEC 7.5).
+func (t *token) parameters() map[string]any {
+	var all map[string]any
+	if json.Unmarshal(t.headerJSON, &all) == nil {
+		return all
+	}
+	all = make(map[string]any)
+	s := strictjson.Scanner{Text: string(t.headerJSON)}
+	s.Space()
+	for more := s.Begin('}'); more; more, _ = s.More('}') {
+		name, written, _ := s.Member()
+		var value any
+		if json.Unmarshal([]byte(written), &value) != nil {
+			value = json.RawMessage(written)
+		}
+		all[name] = value
+	}
+	return all
 }
 
 // noKey returns the error for a token for which there is no key.

@@ -18,7 +18,8 @@ const (
 	shortSuffix = "paragonpermissions"
 	prefix      = "urnuseparagonconnectperm"
 
-	// maxLetters is more than any of these and the claim's name have.
+	// maxLetters is the capacity of the buffers. The most that they hold is maxEdits+1 letters more than the claim's
+	// name has.
 	maxLetters = 40
 )
 
@@ -66,7 +67,7 @@ func firstLetters(to []rune, name string, most int) []rune {
 	return to
 }
 
-// lastLetters appends the last letters of a name, folded, up to a number of them.
+// lastLetters returns up to most of the last letters of a name, folded and in their order. to must be empty.
 func lastLetters(to []rune, name string, most int) []rune {
 	for len(name) > 0 && len(to) < most {
 		r, width := utf8.DecodeLastRuneInString(name)
@@ -96,8 +97,8 @@ func fold(r rune) rune {
 	return least
 }
 
-// withinEdits reports whether at most so many inserted, deleted or replaced letters make b of a. Both
-// have at most maxLetters.
+// withinEdits reports whether the Levenshtein distance of a and b does not exceed most. Both have at most
+// maxLetters letters.
 func withinEdits(a, b []rune, most int) bool {
 	if len(a)-len(b) > most || len(b)-len(a) > most {
 		return false

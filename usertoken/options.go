@@ -84,8 +84,8 @@ const emptyProject = "the project ID is empty; give it, or use WithAudience"
 func audienceOf(projectID string) string { return "useparagon.com/" + projectID }
 
 // nameProblem says why an audience, an issuer, a type or an ID is not one that a token can have. It
-// returns "" if nothing is wrong. U+FFFD is what different malformed strings decode to, so it is not
-// compared with anything.
+// returns "" if nothing is wrong. A name with U+FFFD is refused because different malformed strings decode to that
+// character, so the name could equal a wrong one.
 func nameProblem(s string) string {
 	switch {
 	case s == "":
@@ -265,9 +265,10 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 // The key given to [NewVerifier] must be nil then, and there must be no [WithKeys]. The function must
 // be safe for concurrent use.
 //
-// The function gets the context of [Verifier.VerifyContext], and the token: its header, with the kid,
-// and its claims. Nothing of them is verified. The payload is not read unless the function calls a
-// method of token.Claims. The token is the caller's: keep nothing of it, and do not log it.
+// The function gets the context of [Verifier.VerifyContext], and the token: its header, with the kid, and its claims.
+// Nothing of them is verified. A parameter of the header that encoding/json cannot decode, such as the number 1e999,
+// is a [json.RawMessage] in token.Header. The payload is not read unless the function calls a method of token.Claims.
+// The token is a credential: keep nothing of it, and do not log it.
 //
 // The function returns an [*rsa.PublicKey] or a [jwt.VerificationKeySet] of them. The algorithm is
 // RS256, whatever the header says. Its answers mean:
@@ -287,22 +288,20 @@ func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, erro
 	})
 }
 
-// WithSignatureCache remembers which tokens had a valid signature, in a number of entries from 1 to
-// 1,048,576. When such a token comes again, a hash takes the place of the RSA
-// verification. For a short token that saves two thirds of the work. Without this option nothing is
-// remembered.
+// WithSignatureCache remembers which tokens had a valid signature, in a number of entries from 1 to 1,048,576. For a
+// token that comes again, a hash replaces the RSA verification. For a short token that saves two thirds of the work.
+// Without this option nothing is remembered.
 //
-// What is remembered is that these exact bytes were signed with this exact key, and nothing else.
-// The key source is asked, the dates and the audience are checked, and the claim is read anew for
-// every call. Only a token that is accepted is remembered, or counts as used, so nobody without such a token can
-// push others out. When the keys for a token no longer include the one that signed it, it is refused as if it
-// had never come. Of the token nothing is kept but a SHA-256 of it and the key, with a secret of
-// this Verifier.
+// An entry says that these exact bytes were signed with this exact key, and nothing else. Each call asks the key
+// source, checks the dates and the audience, and reads the claim anew. If the keys for a token no longer include the
+// one that signed it, the token is refused as if it had never come. An entry is one SHA-256 hash, of the token, the
+// key and a secret of this Verifier.
 //
-// Each entry takes 34 bytes, in sets of 8, all of which are allocated at the start. The least recently
-// used tokens of a set are forgotten, and cost an RSA verification again. Some sets are full before
-// others: choose twice as many entries as tokens come within the lifetime of one, and 98 % of them are
-// remembered. [Verification] says what was.
+// Each entry takes 34 bytes. All are allocated at the start, in sets of 8. A full set forgets its least recently used
+// token, whose signature is verified again when it comes again. Only an accepted token is remembered or counts as
+// used, so nobody without such a token can push others out. Some sets are full before others. With twice as many
+// entries as different tokens come within the lifetime of a token, 98 % of these tokens are remembered.
+// [Verification.Remembered] says whether a token was.
 func WithSignatureCache(entries int) VerifierOption {
 	const most = 1 << 20
 	return verifierOption(func(v *verifierOptions) {
@@ -328,8 +327,8 @@ type Verification struct {
 }
 
 // WithObserver sets a function that is called after each verification, with the context of
-// [Verifier.VerifyContext]. The function must be safe for concurrent use, and the caller waits for
-// it. A later WithObserver replaces an earlier one.
+// [Verifier.VerifyContext]. The function must be safe for concurrent use, and the caller waits for it. A later
+// WithObserver replaces an earlier one. A nil function is an error of [NewVerifier].
 func WithObserver(observe func(context.Context, Verification)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if observe == nil {
@@ -401,7 +400,8 @@ func encodeOwn(own any) ([]byte, error) {
 	}
 	var refused *TokenError
 	if err = checkNames(string(data), true); err == nil {
-		// What else is refused is nearly the permissions claim, or holds it. The remedy is not that for a token.
+		// readClaimsSet refuses what is nearly the permissions claim, or holds it. Its remedy is for
+		// the issuer of a received token, so it is replaced.
 		if _, err = readClaimsSet(data, nil); errors.As(err, &refused) {
 			refused.Remedy = "rename it or leave it out, because the signer writes that claim"
 		}

@@ -25,13 +25,13 @@ type claimsSet struct {
 // A claimsDecoder reads a claims set.
 type claimsDecoder struct {
 	strictjson.Scanner
-	data    []byte // the same as Text, which takes no copy to be parsed in parts
+	data    []byte // the bytes of Text, so that Parse gets a part of them without a copy
 	options []permissions.Option
 	set     claimsSet
 	seen    strictjson.Names
 
-	// suspect is the error for the first claim that is refused if the permissions claim is missing (SPEC
-	// 7.4): its name is nearly that one, or its value holds that name.
+	// suspect is the error to return if the permissions claim turns out to be missing (SPEC 7.4). It is about the first
+	// claim whose name isSuspect, or whose value holds the permissions claim.
 	suspect *TokenError
 }
 
@@ -115,7 +115,7 @@ func (d *claimsDecoder) permissions() error {
 	d.Space()
 	start := d.Pos
 	value, ok := d.Value()
-	if !ok || isDigit(value[0]) && !d.endsNumber() {
+	if !ok || startsNumber(value[0]) && !d.endsNumber() {
 		return d.syntax()
 	}
 	policy, err := permissions.Parse(d.data[start:d.Pos], d.options...)
@@ -200,7 +200,7 @@ func (d *claimsDecoder) oneAudience(to *jwt.ClaimStrings) error {
 }
 
 func (d *claimsDecoder) date(name string, up bool, to *date, registered **jwt.NumericDate) error {
-	if !isDigit(d.Space()) {
+	if !startsNumber(d.Space()) {
 		return d.wrong(name, "is not a number of seconds")
 	}
 	number, ok := d.Number()
@@ -219,8 +219,8 @@ func (d *claimsDecoder) date(name string, up bool, to *date, registered **jwt.Nu
 	return nil
 }
 
-// isDigit reports whether a number can begin with a character.
-func isDigit(c byte) bool { return c == '-' || '0' <= c && c <= '9' }
+// startsNumber reports whether a number can begin with c.
+func startsNumber(c byte) bool { return c == '-' || '0' <= c && c <= '9' }
 
 // endsNumber checks the character after a number. A number ends at the first character that cannot
 // continue it, so the next character must be one that can follow a value (SPEC 6.2): 01 and 1x are
@@ -232,8 +232,8 @@ func (d *claimsDecoder) endsNumber() bool {
 	return d.Unexpected("a comma or '}'")
 }
 
-// wrong returns the error for a value at Pos that is not what the claim must have. If there is no
-// value, that is a syntax mistake.
+// wrong returns the error for a value at Pos that is not what the claim must have. If the text ends at Pos, it
+// returns a syntax mistake.
 func (d *claimsDecoder) wrong(name, problem string) error {
 	if d.Pos >= len(d.Text) {
 		d.Unexpected("a value")

@@ -51,8 +51,8 @@ func (c *signatureCache) tokenDigest(raw string) (digest signatureDigest) {
 	return digest
 }
 
-// signatureDigest returns the digest of a token and the key that signed it.
-func (c *signatureCache) signatureDigest(token signatureDigest, key *rsa.PublicKey) signatureDigest {
+// entryDigest returns the digest under which a token that key signed is remembered.
+func (c *signatureCache) entryDigest(token signatureDigest, key *rsa.PublicKey) signatureDigest {
 	text := append(make([]byte, 0, 1024), token[:]...)
 	text = binary.BigEndian.AppendUint64(text, uint64(key.E))
 	return sha256.Sum256(append(text, key.N.Bytes()...))
@@ -62,7 +62,7 @@ func (c *signatureCache) setOf(digest signatureDigest) *signatureSet {
 	return &c.sets[binary.NativeEndian.Uint64(digest[:])%uint64(len(c.sets))]
 }
 
-// has reports whether a digest is remembered. It changes nothing, because the token may be refused yet.
+// has reports whether a digest is remembered. It does not count as a use, because the token may still be refused.
 func (c *signatureCache) has(digest signatureDigest) bool {
 	s := c.setOf(digest)
 	s.mu.Lock()

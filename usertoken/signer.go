@@ -15,8 +15,9 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// A Signer makes Paragon User Tokens (SPEC 7.1). A [Verifier] accepts them if it has the same project ID,
-// the same [TokenOption]s, the public half of the key, and the options with which the policies were read.
+// A Signer makes Paragon User Tokens (SPEC 7.1). A [Verifier] accepts them if it has the same project ID, the same
+// [TokenOption]s, the public half of the key, and, by [WithClaimOptions], the options with which the policies were
+// parsed.
 // A Signer does not change, so any number of goroutines can share one. A nil Signer and the zero Signer
 // sign nothing.
 //
@@ -56,7 +57,7 @@ func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Si
 	if err := errors.Join(o.errs...); err != nil {
 		return nil, err
 	}
-	own := copyKey(key)
+	own := copyPrivateKey(key)
 	own.Precompute()
 	typ, issuer := defaultType, ""
 	if o.types != nil {
@@ -83,15 +84,15 @@ func privateKeyProblem(key *rsa.PrivateKey) string {
 		return "is nil; ParsePrivateKey reads one"
 	case keyProblem(&key.PublicKey) != "":
 		return keyProblem(&key.PublicKey)
-	case key.D == nil || slices.Contains(key.Primes, nil) || copyKey(key).Validate() != nil:
+	case key.D == nil || slices.Contains(key.Primes, nil) || copyPrivateKey(key).Validate() != nil:
 		return "is incomplete or inconsistent" // the error of Validate might hold part of the key
 	}
 	return ""
 }
 
-// copyKey returns a copy of a complete key, without what was computed from it before: some versions of
-// Go would validate that instead of the key.
-func copyKey(key *rsa.PrivateKey) *rsa.PrivateKey {
+// copyPrivateKey returns a copy of a complete key without its Precomputed field. Some versions of Go would validate
+// that field instead of the key.
+func copyPrivateKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 	number := func(n *big.Int) *big.Int { return new(big.Int).Set(n) }
 	own := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: number(key.N), E: key.E}, D: number(key.D)}
 	for _, prime := range key.Primes {
@@ -116,8 +117,8 @@ func copyKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 func (s *Signer) Sign(subject string, policy *permissions.Policy, opts ...SignOption) (string, error) {
 	switch {
 	case policy.IsUnrestricted():
-		return "", signError("an unrestricted policy has no permissions claim, and a token without one allows everything; " +
-			"SignUnrestricted signs such a token")
+		return "", signError("an unrestricted policy has no permissions claim, " +
+			"and a token without one allows everything; SignUnrestricted signs such a token")
 	case isNone(policy):
 		return "", signError("the policy is nil or zero; to deny everything, sign the policy of the claim {}")
 	}
@@ -134,7 +135,7 @@ func (s *Signer) SignUnrestricted(subject string, opts ...SignOption) (string, e
 	return s.token(subject, nil, opts)
 }
 
-// isNone reports whether a policy is nil or zero.
+// isNone reports whether a policy is nil or zero. A policy without rules is asked with Explain, which calls no hook.
 func isNone(policy *permissions.Policy) bool {
 	for range policy.Rules() {
 		return false

@@ -74,7 +74,7 @@ func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (
 			o.errs = append(o.errs, badKey(where, "the key "+problem))
 			continue
 		}
-		keys = append(keys, copyOf(key))
+		keys = append(keys, copyPublicKey(key))
 	}
 	if _, err := permissions.Parse([]byte("{}"), o.claimOptions...); err != nil {
 		o.errs = append(o.errs, err)
@@ -112,8 +112,8 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 	return v.VerifyContext(context.Background(), token)
 }
 
-// VerifyContext returns the claims of a token that is signed and valid (SPEC 7.5). The context is for
-// the key source; without one it changes nothing.
+// VerifyContext returns the claims of a token that is signed and valid (SPEC 7.5). The context goes to the functions
+// of [WithKeySource] and [WithObserver]. Without them it changes nothing.
 //
 // The algorithm is RS256. Nothing of the payload is read before the signature has been verified, unless
 // a key source asks for it. Keys in the header are not looked at. A header that marks an extension as
@@ -123,10 +123,10 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 // other error matches [ErrToken], is or wraps a [*TokenError], and matches the error of golang-jwt for
 // the first thing that is wrong:
 //
-//   - [jwt.ErrTokenMalformed]: the token is too large, is not the compact form of a JWT, or has a
-//     claims set that [Claims.UnmarshalJSON] refuses; then it matches [permissions.ErrClaim] too, if
-//     it is for the permissions claim; or its sub holds U+FFFD, the replacement character. Different
-//     malformed texts decode to that, so two users could have one Subject
+//   - [jwt.ErrTokenMalformed]: the token is too large; it is not the compact form of a JWT; its header is not JSON,
+//     or repeats a name; [Claims.UnmarshalJSON] refuses its claims set (for the permissions claim, the error
+//     matches [permissions.ErrClaim] too); or its sub holds U+FFFD, to which different malformed texts decode, so
+//     that two users could have one Subject
 //   - [jwt.ErrTokenUnverifiable]: another algorithm or type, a critical extension, or no key
 //   - [jwt.ErrTokenSignatureInvalid]
 //   - [jwt.ErrTokenExpired], [jwt.ErrTokenNotValidYet], [jwt.ErrTokenUsedBeforeIssued],
@@ -169,7 +169,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 	if v.signatures != nil {
 		digest = v.signatures.tokenDigest(token)
 		remembered = slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool {
-			entry = v.signatures.signatureDigest(digest, key)
+			entry = v.signatures.entryDigest(digest, key)
 			return v.signatures.has(entry)
 		})
 	}
@@ -179,7 +179,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (claims *Claims, re
 			return nil, false, err
 		}
 		if v.signatures != nil {
-			entry = v.signatures.signatureDigest(digest, signer)
+			entry = v.signatures.entryDigest(digest, signer)
 		}
 	}
 	set, err := readClaimsSet(t.payload, v.claimOptions)

@@ -419,7 +419,7 @@ func TestVerifyTokenSize(t *testing.T) {
 	require.ErrorIs(t, err, jwt.ErrTokenMalformed)
 }
 
-// tokenOfSize returns a valid token of so many bytes, by white space in it.
+// tokenOfSize returns a valid token of a size in bytes, by white space in it.
 func tokenOfSize(t *testing.T, size int) string {
 	t.Helper()
 	header := testHeader

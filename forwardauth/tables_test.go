@@ -10,9 +10,9 @@ import (
 	"github.com/connectperms/permissions/forwardauth"
 )
 
-// Tables that somebody could write by mistake, or talk somebody into. None is made. They were written from the
+// New refuses tables that somebody could write by mistake, or be talked into. Their author knew only the
 // documentation of Route.
-func TestOutsiderTables(t *testing.T) {
+func TestBadTables(t *testing.T) {
 	events := func(patterns ...string) (list []forwardauth.Route) {
 		for _, p := range patterns {
 			list = append(list, forwardauth.Route{Pattern: p, Permission: permissions.Events})
