@@ -6,8 +6,8 @@ import "github.com/connectperms/permissions"
 // inner allows and outer denies.
 //
 // Beware: policies do not say which ID and which external ID belong to one object. An inner policy that
-// allows an ID is not covered by an outer one that denies an external ID there, because the object may
-// have both. Name it as the other policy does.
+// allows an ID is not covered by an outer one that denies an external ID in the same place, because one object may
+// have both. Name an object by the same identifier in both policies.
 //
 // Nil and zero policies are covered by every policy. An unrestricted policy covers every policy that
 // declares no more permissions than it does. An intersection is covered as exactly as any other policy.
@@ -26,7 +26,7 @@ func Equal(a, b *permissions.Policy) (ok bool, counterexample Question) {
 	return s.covers(lists[1], lists[0])
 }
 
-func (s *space) covers(outer, inner []*list) (ok bool, counterexample Question) {
+func (s *space) covers(outer, inner []*ruleList) (ok bool, counterexample Question) {
 	for upper := range s.order {
 		for _, v := range s.views(s.places[upper]) {
 			if s.decider(s.places[upper].at(v.level), ^ranks(0), nil) != upper {
@@ -40,9 +40,9 @@ func (s *space) covers(outer, inner []*list) (ok bool, counterexample Question) 
 	return true, Question{}
 }
 
-// violation returns a question that all of inner grant and one of outer does not, among those for which
-// a rule is the upper rule.
-func (s *space) violation(outer, inner []*list, upper int32, v view) (Question, bool) {
+// violation returns a question that all lists of inner grant and one of outer does not, among the questions of a view
+// for which upper is the upper rule (see search.go).
+func (s *space) violation(outer, inner []*ruleList, upper int32, v view) (Question, bool) {
 	granted := v.actions
 	for _, l := range inner {
 		can, _ := s.answers(l, upper, v.level)
@@ -65,7 +65,7 @@ func (s *space) violation(outer, inner []*list, upper int32, v view) (Question, 
 
 // answers returns the actions that a list may grant where a rule is the upper rule, and those that it
 // certainly grants there.
-func (s *space) answers(l *list, upper int32, level permissions.Kind) (can, must actions) {
+func (s *space) answers(l *ruleList, upper int32, level permissions.Kind) (can, must actions) {
 	if l.has[upper] {
 		return l.grants[upper], l.grants[upper]
 	}

@@ -54,8 +54,8 @@ type Difference struct {
 // A Change is permissions that one policy allows and the other one denies, and where.
 type Change struct {
 	// Region is where the change holds: for every target in it to which no more specific rule of either
-	// policy applies. A region with more specific rules has changes of its own. A question counts as
-	// one about the target that its action acts on (SPEC 3.3, 4.3).
+	// policy applies, except as Only, Unchanged and Partly say. The more specific rules are in Unchanged or in Separate.
+	// A question counts as a question about the target that its action acts on (SPEC 3.3, 4.3).
 	Region Region
 
 	// Only is for a change that does not hold for Region in general. If it is not empty, the change holds in
@@ -64,13 +64,15 @@ type Change struct {
 	// applies, it may not hold.
 	Only Regions
 
-	// Unchanged has the parts of Region in which the change does not hold. In some of them a less specific
-	// rule applies too, and makes the answers the same. The others are what a more specific rule without a
-	// change matches. The regions of Separate do not count as parts here.
+	// Unchanged has regions in which the change does not hold, of two kinds. The first are parts of Region to which a
+	// less specific rule applies too, which makes the answers the same. The others are the regions of more specific
+	// rules without a change. They overlap Region and can reach beyond it.
 	Unchanged Regions
 
-	// Partly has the parts of Region in which the change holds for some targets only: there several less
-	// specific rules can apply too, and some of them make the answers the same.
+	// Partly has parts of Region in which the change does not hold for the target that has only the names of the
+	// part, but may hold for others: further less specific rules can apply there too, and make the answers differ.
+	//
+	// If IsMore is true here or in Unchanged, there are parts that are in neither list. They can be of both kinds.
 	Partly Regions
 
 	// Separate has what more specific rules match that have changes of their own.
@@ -111,8 +113,6 @@ func (r Regions) join(print func(Region) string) string {
 		list = append(list, print(region))
 	}
 	switch {
-	case r.IsMore && len(list) == 0:
-		return "parts that are not listed"
 	case r.IsMore:
 		list = append(list, "and others")
 	case r.More > 0:
@@ -126,21 +126,21 @@ const maxListed = 5
 
 // Diff returns all that changes from one policy to another.
 //
-// The changes can be used to look up a question without unknown identifiers. A question whose action acts below
-// its target has some, even if the target has none (SPEC 4.3): settings:read of an integration is about some
-// configuration. It cannot be looked up in this way. To look up any other question, collect the paths of the
-// rules of both policies and the regions of the changes. Keep those that match its target, and take the most
-// specific one (SPEC 4.5). If it is not the region of a change, the answer does not change. If it is, the
-// changes with that region say where the answer changes. They do not say it in parts that a list leaves out, and
-// not in Partly. In a part of Only they say it for the target that has only the names of the part.
+// The changes tell whether the answer to a question changes, if the question leaves no identifier unknown. A question
+// whose action acts below its target leaves some unknown (SPEC 4.3): settings:read of an integration is about some
+// configuration. For any other question, take the paths of the rules of both policies and the regions of the
+// changes. Of those that match the target, find the most specific one (SPEC 4.5). If it is not the region of a
+// change, the answer does not change. If it is, the changes with that region say where the answer changes. They do
+// not say it for parts that a list leaves out. For a part in Only or in Partly they say it about the target that has
+// only the names of the part.
 //
-// There is at most a change for each rule, for each direction, and for each set of permissions that hold
+// There is at most one change for each rule, each direction (gained or lost), and each set of permissions that change
 // in the same parts.
 func Diff(before, after *permissions.Policy) Difference {
 	s, lists := newSpace(before, after)
 	d := differ{
 		space: s, before: lists[0], after: lists[1],
-		changed: &list{has: make([]bool, len(s.places))}, unchanged: &list{has: make([]bool, len(s.places))},
+		changed: &ruleList{has: make([]bool, len(s.places))}, unchanged: &ruleList{has: make([]bool, len(s.places))},
 	}
 	for upper := range s.order {
 		first := len(d.changes)
@@ -154,10 +154,10 @@ func Diff(before, after *permissions.Policy) Difference {
 // A differ collects changes.
 type differ struct {
 	*space
-	before, after []*list
+	before, after []*ruleList
 	changes       []change
-	changed       *list // the rules whose places have changes
-	unchanged     *list // the other rules
+	changed       *ruleList // the rules whose places have changes
+	unchanged     *ruleList // the other rules
 }
 
 // A change is a Change as places and numbers.
@@ -166,7 +166,7 @@ type change struct {
 	region    place
 	only      []place
 	unchanged []place
-	isMore    bool // there are more places than only or unchanged has
+	isMore    bool // the search stopped at maxFound, so there may be more places than only or unchanged has
 	actions   actions
 	first     int   // the first of them
 	example   place // for that one
@@ -207,7 +207,7 @@ func (d *differ) compare(upper int32) {
 
 // ownAnswers returns the actions that lists grant together on the target that only has the names of a
 // rule, and those about which other targets may differ from that.
-func (d *differ) ownAnswers(lists []*list, upper int32, level permissions.Kind) (granted, varying actions) {
+func (d *differ) ownAnswers(lists []*ruleList, upper int32, level permissions.Kind) (granted, varying actions) {
 	granted = actions{^uint64(0), ^uint64(0)}
 	for _, l := range lists {
 		own := upper
@@ -221,14 +221,14 @@ func (d *differ) ownAnswers(lists []*list, upper int32, level permissions.Kind) 
 }
 
 // sides returns the policy that allows an action that is gained or lost, and the one that denies it.
-func (d *differ) sides(gained bool) (allows, denies []*list) {
+func (d *differ) sides(gained bool) (allows, denies []*ruleList) {
 	if gained {
 		return d.after, d.before
 	}
 	return d.before, d.after
 }
 
-// whereChanged returns places where an action is gained or lost, and whether there are more.
+// whereChanged returns places where an action is gained or lost, and whether the search stopped at maxFound.
 func (d *differ) whereChanged(
 	upper int32, level permissions.Kind, action int, gained bool,
 ) (found []place, isMore bool) {
@@ -236,21 +236,22 @@ func (d *differ) whereChanged(
 	for _, l := range denies {
 		conditions := append(requireAll(allows, action), condition{l, requirement{action, false}})
 		places := d.where(upper, level, conditions...)
-		found, isMore = appendNew(found, places), isMore || len(places) > maxListed
+		found, isMore = appendNew(found, places), isMore || len(places) == maxFound
 	}
 	return found, isMore
 }
 
-// whereUnchanged returns places where an action is not gained or not lost, and whether there are more.
+// whereUnchanged returns places where an action is not gained or not lost, and whether the search stopped at
+// maxFound.
 func (d *differ) whereUnchanged(
 	upper int32, level permissions.Kind, action int, gained bool,
 ) (found []place, isMore bool) {
 	allows, denies := d.sides(gained)
 	found = d.where(upper, level, requireAll(denies, action)...)
-	isMore = len(found) > maxListed
+	isMore = len(found) == maxFound
 	for _, l := range allows {
 		places := d.where(upper, level, condition{l, requirement{action, false}})
-		found, isMore = appendNew(found, places), isMore || len(places) > maxListed
+		found, isMore = appendNew(found, places), isMore || len(places) == maxFound
 	}
 	return found, isMore
 }
@@ -266,7 +267,7 @@ func appendNew(list, places []place) []place {
 }
 
 // requireAll returns the conditions that all lists grant an action.
-func requireAll(lists []*list, action int) (conditions []condition) {
+func requireAll(lists []*ruleList, action int) (conditions []condition) {
 	for _, l := range lists {
 		conditions = append(conditions, condition{l, requirement{action, true}})
 	}
@@ -276,7 +277,7 @@ func requireAll(lists []*list, action int) (conditions []condition) {
 // add adds a change, or its action to one of the changes from first on that holds in the same parts.
 func (d *differ) add(first int, c change) {
 	for i := first; i < len(d.changes); i++ {
-		if o := &d.changes[i]; o.gained == c.gained && samePlaces(o.only, c.only) && samePlaces(o.unchanged, c.unchanged) {
+		if o := &d.changes[i]; o.holdsLike(c) {
 			if c.first < o.first {
 				o.first, o.example = c.first, c.example
 			}
@@ -285,6 +286,11 @@ func (d *differ) add(first int, c change) {
 		}
 	}
 	d.changes = append(d.changes, c)
+}
+
+// holdsLike reports whether a change of the same rule holds in the same parts, as far as they are known.
+func (c *change) holdsLike(o change) bool {
+	return c.gained == o.gained && c.isMore == o.isMore && samePlaces(c.only, o.only) && samePlaces(c.unchanged, o.unchanged)
 }
 
 func samePlaces(a, b []place) bool {
@@ -350,9 +356,9 @@ func (d *differ) change(c *change) Change {
 	}
 	return Change{
 		Region:      d.region(c.region),
-		Only:        d.list(c.region, c.only, c.isMore && c.only != nil),
-		Unchanged:   d.moreSpecific(c.region, d.unchanged, d.list(c.region, uniform, false)),
-		Partly:      d.list(c.region, mixed, c.isMore && c.only == nil),
+		Only:        d.list(c.region, c.only, c.isMore),
+		Unchanged:   d.moreSpecific(c.region, d.unchanged, d.list(c.region, uniform, c.isMore)),
+		Partly:      d.list(c.region, mixed, c.isMore),
 		Separate:    d.moreSpecific(c.region, d.changed, d.list(c.region, nil, false)),
 		Permissions: d.permissions(c.actions),
 		Example:     Question{action, d.target(c.example)},
@@ -364,17 +370,24 @@ func (d *differ) change(c *change) Change {
 	}
 }
 
-// list returns places as regions of the level of a region.
+// list returns places as regions of the level of a region. If isMore is true, a list that is cut is not counted.
 func (s *space) list(region place, places []place, isMore bool) Regions {
-	r := Regions{List: []Region{}, IsMore: isMore || len(places) > maxListed}
-	for _, p := range places[:min(len(places), maxListed)] {
+	listed := min(len(places), maxListed)
+	r := Regions{List: []Region{}}
+	for _, p := range places[:listed] {
 		r.List = append(r.List, s.region(p.at(region.level())))
+	}
+	if more := len(places) - listed; isMore {
+		r.IsMore = more > 0
+	} else {
+		r.More = more
 	}
 	return r
 }
 
-// moreSpecific adds to a list what the more specific ones of some rules match in a region.
-func (d *differ) moreSpecific(region place, l *list, r Regions) Regions {
+// moreSpecific adds to r the regions of the rules in l that are more specific than a region and can apply to some
+// target in it.
+func (d *differ) moreSpecific(region place, l *ruleList, r Regions) Regions {
 	for left := d.ranks & above(rankOf(region)); left != 0; left &^= 1 << left.lowest() {
 		rules := d.sharing(region, left.lowest(), l)
 		listed := min(len(rules), maxListed-len(r.List))

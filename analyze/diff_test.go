@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -188,24 +189,44 @@ func TestTextsAsElsewhere(t *testing.T) {
 	}
 }
 
-// TestMorePartsThanAreListed is about lists that are cut.
+// TestMorePartsThanAreListed is about lists that are cut. They count up to ten parts.
 func TestMorePartsThanAreListed(t *testing.T) {
+	for n, more := range map[int]string{
+		5: "", 6: ", and 1 more", 10: ", and 5 more", 11: ", and others", 99: ", and others",
+	} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			var listed []string
+			for i := range 5 {
+				listed = append(listed, fmt.Sprintf(`integration:"i%d"/credential:*`, i))
+			}
+			parts := strings.Join(listed, ", ") + more
+			integrations := object(n, func(i int) string { return fmt.Sprintf(`"integration:i%d":["events"]`, i) })
+			before := policyOf(integrations)
+
+			d := analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":[]}`)))
+			require.Len(t, d.Changes, 1)
+			require.Equal(t, parts, d.Changes[0].Only.String())
+			require.Equal(t, n > 10, d.Changes[0].Only.IsMore)
+			require.Contains(t, d.String(), "only "+parts+", as a part of integration:*/credential:*\n")
+
+			d = analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":["events"]}`)))
+			require.Len(t, d.Changes, 1)
+			require.True(t, d.Changes[0].Only.IsZero(), "the change holds in all of the region but these parts")
+			require.True(t, d.Changes[0].Partly.IsZero(), "no part is partly changed")
+			require.Equal(t, parts, d.Changes[0].Unchanged.String())
+			require.Equal(t, n > 10, d.Changes[0].Unchanged.IsMore)
+			if n > 10 {
+				parts += ", some of them perhaps in part"
+			}
+			require.Contains(t, d.String(), "\n  unchanged: "+parts+"\n")
+			require.Contains(t, strings.ReplaceAll(d.Markdown(), "`", ""), "\n  - unchanged: "+parts+"\n")
+			require.NotContains(t, d.String(), "partly")
+			require.NotContains(t, d.Markdown(), "partly")
+		})
+	}
+
 	integrations := object(9, func(i int) string { return fmt.Sprintf(`"integration:i%d":["events"]`, i) })
-	before := policyOf(integrations)
-	d := analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":[]}`)))
-	require.Len(t, d.Changes, 1)
-	require.Len(t, d.Changes[0].Only.List, 5)
-	require.True(t, d.Changes[0].Only.IsMore)
-	require.Contains(t, d.String(), `integration:"i4"/credential:*, and others, as a part of integration:*/credential:*`)
-
-	d = analyze.Diff(before, policyOf(objectOf(integrations, `{"credential:*":["events"]}`)))
-	require.Len(t, d.Changes, 1)
-	require.Len(t, d.Changes[0].Unchanged.List, 5)
-	require.True(t, d.Changes[0].Partly.IsMore)
-	require.True(t, d.Changes[0].Only.IsZero(), "the change holds in all of the region but these parts")
-	require.Contains(t, d.String(), "partly in: parts that are not listed\n")
-
-	d = analyze.Diff(before, policyOf(objectOf(integrations, `{"integration:*":["events"]}`)))
+	d := analyze.Diff(policyOf(integrations), policyOf(objectOf(integrations, `{"integration:*":["events"]}`)))
 	require.Len(t, d.Changes, 1)
 	require.Len(t, d.Changes[0].Unchanged.List, 5)
 	require.Equal(t, 4, d.Changes[0].Unchanged.More)
@@ -213,7 +234,75 @@ func TestMorePartsThanAreListed(t *testing.T) {
 	require.Contains(t, d.Markdown(), "`integration:\"i4\"`, and 4 more\n")
 }
 
-// Each part of an intersection that denies somewhere would name the same place.
+// TestMorePartlyChangedPartsThanAreListed has parts of both kinds: credentials by their ID, where the external ID of
+// the configuration makes a difference, and credentials by their external ID, where it does not.
+func TestMorePartlyChangedPartsThanAreListed(t *testing.T) {
+	const deny = `":{"configuration:ext:a":false}`
+	for _, c := range []struct {
+		unchanged, partly             int
+		listedUnchanged, listedPartly int
+		moreUnchanged, morePartly     int
+		isMoreUnchanged, isMorePartly bool
+		endOfUnchanged, endOfPartly   string
+	}{
+		{2, 5, 2, 5, 0, 0, false, false, "", ""},
+		{2, 7, 2, 5, 0, 2, false, false, "", ", and 2 more"},
+		{2, 99, 2, 5, 0, 0, false, true, "", ", and others"},
+		{7, 3, 5, 3, 2, 0, false, false, ", and 2 more", ""},
+		{7, 99, 5, 4, 0, 0, true, false, ", and others, some of them perhaps in part", ""},
+	} {
+		t.Run(fmt.Sprintf("%d unchanged and %d partly", c.unchanged, c.partly), func(t *testing.T) {
+			before := objectOf(`{"credential:*":["events"],"configuration:ext:a":["events"]}`,
+				object(c.unchanged, func(i int) string { return fmt.Sprintf(`"credential:ext:%d%s`, i, deny) }),
+				object(c.partly, func(i int) string {
+					return fmt.Sprintf(`"credential:11111111-1111-4111-8111-%012d":false`, i)
+				}))
+			d := analyze.Diff(policyOf(before), policyOf(`{"configuration:`+idX+`":false}`))
+			at := slices.IndexFunc(d.Changes, func(c analyze.Change) bool { return strings.HasSuffix(c.Region.String(), idX) })
+			require.GreaterOrEqual(t, at, 0)
+			got := d.Changes[at]
+			require.Len(t, got.Unchanged.List, c.listedUnchanged)
+			require.Len(t, got.Partly.List, c.listedPartly)
+			require.Equal(t, c.moreUnchanged, got.Unchanged.More)
+			require.Equal(t, c.morePartly, got.Partly.More)
+			require.Equal(t, c.isMoreUnchanged, got.Unchanged.IsMore)
+			require.Equal(t, c.isMorePartly, got.Partly.IsMore)
+			require.Contains(t, got.String(), fmt.Sprint(got.Unchanged.List[c.listedUnchanged-1], c.endOfUnchanged, "\n"))
+			require.Contains(t, got.String(), fmt.Sprint(got.Partly.List[c.listedPartly-1], c.endOfPartly, "\n"))
+		})
+	}
+}
+
+// Two permissions are in one change only if their lists are cut alike: here 11 parts are all for one of them, and not
+// all for the other one.
+func TestCutListsAreNotMerged(t *testing.T) {
+	all := `{"integration:*":["events","metadata:read"]}`
+	one := policyOf(objectOf(all, object(12, func(i int) string {
+		if i < 6 {
+			return fmt.Sprintf(`"integration:i%d":[]`, i)
+		}
+		return fmt.Sprintf(`"integration:i%d":["metadata:read"]`, i)
+	})))
+	two := policyOf(objectOf(all, object(5, func(i int) string {
+		return fmt.Sprintf(`"integration:i%d":["events"]`, 6+i)
+	})))
+	after, err := permissions.Intersect(one, two)
+	require.NoError(t, err)
+	got := make(map[permissions.Permission]analyze.Regions)
+	for _, c := range analyze.Diff(policyOf(`{"credential:*":[]}`), after).Changes {
+		if c.Region.String() == "integration:*/credential:*" {
+			for _, name := range c.Permissions {
+				got[name] = c.Unchanged
+			}
+		}
+	}
+	require.Equal(t, got[permissions.Events].List, got[permissions.MetadataRead].List)
+	require.Equal(t, 6, got[permissions.MetadataRead].More)
+	require.False(t, got[permissions.MetadataRead].IsMore)
+	require.True(t, got[permissions.Events].IsMore)
+}
+
+// If several parts of an intersection deny in one place, the search finds that place for each of them.
 func TestDiffOfAnIntersectionNamesAPlaceOnce(t *testing.T) {
 	before := permissions.MustParse(`{"integration:b":["proxy-api"]}`)
 	same := permissions.MustParse(`{"configuration:*":["actionkit"]}`)

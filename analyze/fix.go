@@ -38,14 +38,14 @@ type Edit struct {
 var ErrOtherClaim = errors.New("the fix is for another claim")
 
 // Apply returns the claim with all edits of the fix made: as compact JSON, with everything in its order
-// and what is new at the end of its map. The claim is the one in which Lint found what the fix is for, or
-// the part of an intersection. Fixes are made for one claim: after applying one, use [Lint] again to get
-// the others.
+// and what is new at the end of its map. The claim must be the one in which Lint found what the fix is for. For an
+// intersection, that is the claim of the part that [Finding.Part] counts. Fixes are made for one claim: after
+// applying one, use [Lint] again to get the others.
 //
 // Of a claim that is a JSON string (see [permissions.AcceptStringClaim]), give the text inside.
 //
-// A claim that is not well-formed is an error that matches [permissions.ErrClaim]. For another claim, the
-// error matches [ErrOtherClaim], unless the fix happens to fit.
+// A claim that [permissions.Parse] refuses, for something else than an unknown permission, is an error that matches
+// [permissions.ErrClaim]. For another claim, the error matches [ErrOtherClaim], unless the fix happens to fit.
 func (f Fix) Apply(claim []byte) ([]byte, error) {
 	if _, err := permissions.Parse(claim, permissions.IgnoreUnknownPermissions()); err != nil {
 		return nil, err

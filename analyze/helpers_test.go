@@ -33,9 +33,9 @@ var (
 	actions  = append(permissions.AllPermissions(), "one", "two", "unheard of")
 )
 
-// determined are all targets without an unknown identifier, as far as rules can tell them apart. open are
+// determined are all targets without an unknown identifier, as far as rules can tell them apart. undetermined are
 // targets with unknown identifiers.
-var determined, open = func() (determined, open []permissions.Target) {
+var determined, undetermined = func() (determined, undetermined []permissions.Target) {
 	type identifier = permissions.Identifier
 	state := func(known func(string) identifier, absent identifier, names []string) []*identifier {
 		list := []*identifier{nil, &absent} // nil is unknown
@@ -46,7 +46,7 @@ var determined, open = func() (determined, open []permissions.Target) {
 		return list
 	}
 	var objects [][]permissions.Identifier
-	var isOpen []bool
+	var hasUnknown []bool
 	for _, id := range state(permissions.ID, permissions.NoID(), ids) {
 		for _, externalID := range state(permissions.ExternalID, permissions.NoExternalID(), externalIDs) {
 			var list []permissions.Identifier
@@ -56,7 +56,7 @@ var determined, open = func() (determined, open []permissions.Target) {
 				}
 			}
 			objects = append(objects, list)
-			isOpen = append(isOpen, id == nil || externalID == nil)
+			hasUnknown = append(hasUnknown, id == nil || externalID == nil)
 		}
 	}
 	determined = []permissions.Target{permissions.User()}
@@ -65,20 +65,20 @@ var determined, open = func() (determined, open []permissions.Target) {
 		determined = append(determined, integration)
 		for i, object := range objects {
 			credential := integration.Credential(object...)
-			add := func(t permissions.Target, isOpen bool) {
-				if isOpen {
-					open = append(open, t)
+			add := func(t permissions.Target, hasUnknown bool) {
+				if hasUnknown {
+					undetermined = append(undetermined, t)
 				} else {
 					determined = append(determined, t)
 				}
 			}
-			add(credential, isOpen[i])
+			add(credential, hasUnknown[i])
 			for j, object := range objects {
-				add(credential.Configuration(object...), isOpen[i] || isOpen[j])
+				add(credential.Configuration(object...), hasUnknown[i] || hasUnknown[j])
 			}
 		}
 	}
-	return determined, open
+	return determined, undetermined
 }()
 
 // actsOnTarget reports whether an action can act on targets of a level, so that a question about one of them
@@ -124,8 +124,8 @@ func (g generator) grant() any {
 	return list
 }
 
-// claim returns a random claim as decoded JSON, with nested maps, empty ones, odd names and several spellings
-// of IDs. Repeated paths are left to the parser.
+// claim returns a random claim as decoded JSON, with nested maps, empty ones and several spellings of
+// IDs. Repeated paths are left to the parser.
 func (g generator) claim(most int, names *scopeNames) map[string]any {
 	claim := make(map[string]any)
 	if g.IntN(8) == 0 { // an integration with credentials that are given by name

@@ -18,21 +18,22 @@ const (
 	// answer (SPEC 1.3). The fix removes it.
 	CodeEmptyMap Code = "empty-map"
 
-	// CodeInheritedAnswer: an integration has a nested map whose credential:* withholds something that
-	// acts on the integration itself, such as events, and that integration:* grants. The map reads as if
-	// that were closed, but asked of the integration itself it is allowed (SPEC 1.3). The fix gives the
-	// integration the grant of its credential:* in place of the map, and moves its other credentials to
-	// the top level. There is such a fix only where it changes nothing else in the integration: the map
-	// names credentials by ID only, the top level names none of them, credential:* of all
-	// integrations has no rule, and that of the map grants nothing that acts on the integration itself
-	// but what integration:* grants. Otherwise no claim closes the integration alone, and the fix takes
-	// what is withheld out of integration:*. Then it is denied wherever integration:* decides.
+	// CodeInheritedAnswer: integration:* grants something that acts on an integration itself, such as events, and the
+	// nested map of an integration withholds it at credential:*. That reads as if the integration withheld it. But
+	// integration:* decides about the integration itself and allows it (SPEC 1.3).
+	//
+	// Where possible, the fix gives the integration the grant of its credential:* in place of the map, and moves its
+	// other credentials to the top level. That is possible if all of this is true: the map has only credential:* and
+	// credentials by ID; the top level names none of these credentials; credential:* of all integrations has no rule;
+	// and the map's credential:* grants nothing that acts on the integration itself and that integration:* does not
+	// grant. Otherwise the fix takes what is withheld out of integration:*. Then it is denied wherever integration:*
+	// decides.
 	CodeInheritedAnswer Code = "inherited-answer"
 
-	// CodeOthersAllowed: an integration has a nested map that gives a credential by name a part of what
-	// integration:* grants, and nothing else, and integration:* decides on every other credential there. What
-	// configuration:* decides does not count. So the map takes away from that credential and leaves the others
-	// wide (SPEC 1.3). The fix denies the others.
+	// CodeOthersAllowed: the nested map of an integration names a credential, by its ID or external ID, and grants it
+	// a part of what integration:* grants, and nothing else. integration:* decides about every other credential of the
+	// integration. So the map restricts that credential, and the others keep everything (SPEC 1.3). If a rule for
+	// configuration:* decides about configurations there, what acts on them is not compared. The fix denies the others.
 	CodeOthersAllowed Code = "others-allowed"
 
 	// CodeOverriddenDenial: a rule denies everything in an integration, and credential:* or configuration:* of
@@ -43,31 +44,29 @@ const (
 	// denied wherever the wildcard decides.
 	CodeOverriddenDenial Code = "overridden-denial"
 
-	// CodeRedundantRule: the rule grants something, and removing it, and nothing else, changes no
-	// answer. The fix removes it. Two rules can each be redundant because of the other one. So remove
-	// one, and use Lint again.
+	// CodeRedundantRule: the rule grants something, and removing this one rule changes no answer. The fix removes it.
+	// Two rules can each be redundant because of the other one. So remove one, and use Lint again.
 	CodeRedundantRule Code = "redundant-rule"
 
-	// CodeDeniesNothing: the rule grants nothing, and removing it, and nothing else, changes no answer:
-	// it denies nothing that anything grants. The fix removes it. What CodeRedundantRule says of two
-	// rules is true here too. Rules with CodeOverriddenDenial are left out.
+	// CodeDeniesNothing: the rule grants nothing, and removing this one rule changes no answer. The fix removes it.
+	// Two rules can each deny nothing because of the other one. Rules with CodeOverriddenDenial are left out.
 	CodeDeniesNothing Code = "denies-nothing"
 
-	// CodeNeverDecides: an array, other than of all permissions, has permissions about which the rule decides no question, because a more
-	// specific rule decides all of those. An integration's array can have proxy-api beside a credential:*,
-	// for example (SPEC 3.3). The fix removes the permissions. Redundant rules are left out.
+	// CodeNeverDecides: an array, other than of all permissions, has permissions about which the rule decides no
+	// question, because more specific rules decide all of those questions. An integration's array can have proxy-api
+	// beside a credential:*, for example (SPEC 3.3). The fix removes the permissions. Redundant rules are left out.
 	CodeNeverDecides Code = "never-decides"
 
-	// CodeReplacesGrant: an array reads as if it added to the grant of the rule that would decide in its
-	// place, on the target that has only the names of the rule. But it replaces that grant (SPEC 4.4). Of the
-	// permissions about which the rule decides, each of the two grants some that the other does not. The fix
-	// adds what is missing. Redundant rules are left out.
+	// CodeReplacesGrant: an array reads as if it added to the grant of the next rule, but it replaces that grant
+	// (SPEC 4.4). The next rule is the one that would decide in place of the array's rule on the target that has only
+	// the names of the array's rule. Of the permissions about which the array's rule decides, each of the two grants
+	// some that the other does not. The fix adds what is missing. Redundant rules are left out.
 	CodeReplacesGrant Code = "replaces-grant"
 
-	// CodeProxyOrActionKit: of proxy-api and actionkit, the rule that would decide in its place grants
-	// both, and an array has one of the two. Both reach the integration's API with the same credential.
-	// So taking one of them away does not close that API. The fix takes the other one away too.
-	// Redundant rules are left out, and rules that do not decide about both.
+	// CodeProxyOrActionKit: an array has one of proxy-api and actionkit, and the next rule, as in CodeReplacesGrant,
+	// grants both. Both reach the integration's API with the same credential. So taking one of them away does not
+	// close that API. The fix takes the other one away too. Redundant rules are left out, and rules that do not
+	// decide about both.
 	CodeProxyOrActionKit Code = "proxy-or-actionkit"
 
 	// CodePattern: an external ID has a * in it. There are no patterns (SPEC 2.3), so it matches only
@@ -85,9 +84,8 @@ const (
 	// already.
 	CodeUUID Code = "uuid"
 
-	// CodeDoubleExt: an external ID begins with ext:, in lower case, after the ext: that marks it
-	// (SPEC 2.1). The fix leaves one, or removes the scope if the other external ID has a rule already
-	// or is not one.
+	// CodeDoubleExt: an external ID begins with ext:, in lower case, after the ext: that marks it (SPEC 2.1). The fix
+	// leaves one ext:. It removes the scope if the rest is not an external ID, or has a rule already.
 	CodeDoubleExt Code = "double-ext"
 
 	// CodeCaseVariant: another integration in the claim has a name that differs only in letter case. Names
@@ -207,7 +205,7 @@ func lint(p *permissions.Policy, o *lintOptions) []Finding {
 		rulesIn: make(map[place][]int32),
 	}
 	for m := range p.NestedMaps() {
-		at := s.pathOf(m.Path())
+		at := s.placeOf(m.Path())
 		l.maps[at] = append(l.maps[at], m)
 		if at.level() == permissions.KindCredential {
 			in := at.only(integrationName).at(permissions.KindIntegration)
@@ -215,10 +213,8 @@ func lint(p *permissions.Policy, o *lintOptions) []Finding {
 		}
 	}
 	var rules []int32 // in the order of the text
-	for i := range s.places {
-		if l.list.has[i] {
-			rules = append(rules, int32(i))
-		}
+	for r := range p.Rules() {
+		rules = append(rules, s.place(s.placeOf(r.Path())))
 	}
 	for _, i := range rules {
 		for level := permissions.KindIntegration; level < s.places[i].level(); level++ {
@@ -239,7 +235,7 @@ func lint(p *permissions.Policy, o *lintOptions) []Finding {
 // A linter collects what is found in one claim.
 type linter struct {
 	*space
-	list     *list
+	list     *ruleList
 	known    *knownNames
 	maps     map[place][]permissions.NestedMap // the nested maps at a place: IDs have several spellings
 	mapsIn   map[place][]permissions.NestedMap // the maps of credentials in an integration
@@ -251,8 +247,8 @@ type linter struct {
 // A spotted is a rule or a nested map of a claim.
 type spotted interface{ Pointer() string }
 
-// find adds a finding.
-func (l *linter) find(code Code, at spotted, fix draft, format string, args ...any) {
+// report adds a finding.
+func (l *linter) report(code Code, at spotted, fix draft, format string, args ...any) {
 	l.findings = append(l.findings, Finding{Code: code, Message: fmt.Sprintf(format, args...), place: at, draft: fix})
 }
 

@@ -4,9 +4,9 @@ import "github.com/connectperms/permissions"
 
 // nestedMap looks at a nested map.
 func (l *linter) nestedMap(m permissions.NestedMap) {
-	p := l.pathOf(m.Path())
+	p := l.placeOf(m.Path())
 	if m.IsEmpty() {
-		l.find(CodeEmptyMap, m, draft{summary: "Remove the map.", edits: []draftEdit{{op: "remove", to: spot{of: m}}}},
+		l.report(CodeEmptyMap, m, draft{summary: "Remove the map.", edits: []draftEdit{{op: "remove", to: spot{of: m}}}},
 			"the map of %s is empty, which says nothing: less specific rules answer; to deny everything there, write false",
 			l.text(p))
 	}
@@ -41,7 +41,7 @@ func (l *linter) inheritedAnswer(m permissions.NestedMap, integration place) {
 			"it wherever that decides, and grant it again where it shall be allowed."
 		fix = l.replace(l.list.rules[top], summary, l.list.grants[top].without(inherited), []Region{l.region(root)})
 	}
-	l.find(CodeInheritedAnswer, m, fix,
+	l.report(CodeInheritedAnswer, m, fix,
 		"%s grants %s, and decides about the integration itself: %s is only about its credentials",
 		l.text(root), l.namesOf(inherited), l.text(l.places[star]))
 }
@@ -113,7 +113,7 @@ func (l *linter) othersAllowed(m permissions.NestedMap, integration place) {
 		if l.places[i].level() != permissions.KindCredential || own.isEmpty() || grants == wide || !grants.areIn(wide) {
 			continue
 		}
-		l.find(CodeOthersAllowed, m, l.closeOthers(m, others),
+		l.report(CodeOthersAllowed, m, l.closeOthers(m, others),
 			"the map restricts only what it names, such as %s: on every other credential of the integration, %s grants %s",
 			l.text(l.places[i]), l.text(root), l.grantText(top, decided))
 		return

@@ -25,22 +25,22 @@ func (l *linter) scope(at spotted, p place) {
 		return
 	default:
 		if strings.Contains(s.Name(), "*") {
-			l.find(CodePattern, at, l.remove(at, p), "the external ID %s is not a pattern: it matches only itself", quoted)
+			l.report(CodePattern, at, l.remove(at, p), "the external ID %s is not a pattern: it matches only itself", quoted)
 		}
 		if id := usualUUID(s.Name()); id != "" {
-			l.find(CodeUUID, at, l.rename(at, p, idPrefix(s)+id),
+			l.report(CodeUUID, at, l.rename(at, p, idPrefix(s)+id),
 				"the external ID %s is a UUID, and an ID is written without ext:", quoted)
 		}
 		if rest := s.Name(); strings.HasPrefix(rest, extPrefix) {
 			for strings.HasPrefix(rest, extPrefix) {
 				rest = rest[len(extPrefix):]
 			}
-			l.find(CodeDoubleExt, at, l.rename(at, p, idPrefix(s)+extPrefix+rest),
+			l.report(CodeDoubleExt, at, l.rename(at, p, idPrefix(s)+extPrefix+rest),
 				"the external ID %s begins with ext: itself", quoted)
 		}
 	}
 	if elements := elementsOf(s.Name()); elements != nil {
-		l.find(CodeList, at, l.split(at, p, s, elements),
+		l.report(CodeList, at, l.split(at, p, s, elements),
 			"%s %s is not a list: it matches only itself", identifierTexts[own.index()].people, quoted)
 	}
 }
@@ -86,7 +86,7 @@ func (l *linter) caseVariant(at spotted, p place, name, quoted string) {
 	if !ok || l.known != nil && l.known.names[name] {
 		return
 	}
-	l.find(CodeCaseVariant, at, l.remove(at, p),
+	l.report(CodeCaseVariant, at, l.remove(at, p),
 		"the integration %s differs only in letter case from %s, and letter case counts",
 		quoted, l.names[integrationName.index()].quote(other))
 }
@@ -96,10 +96,10 @@ func (l *linter) unknownIntegration(at spotted, p place, name, quoted string) {
 	case l.known == nil || l.known.names[name]:
 		return
 	case l.known.nearest(name) == "":
-		l.find(CodeUnknownIntegration, at, l.remove(at, p), "there is no integration %s", quoted)
+		l.report(CodeUnknownIntegration, at, l.remove(at, p), "there is no integration %s", quoted)
 	default:
 		meant, _ := permissions.ParseScope("integration:" + l.known.nearest(name))
-		l.find(CodeUnknownIntegration, at, l.rename(at, p, meant.String()),
+		l.report(CodeUnknownIntegration, at, l.rename(at, p, meant.String()),
 			"there is no integration %s; did you mean %s?", quoted, text.Quote(meant.Name()))
 	}
 }
@@ -151,12 +151,12 @@ func (l *linter) split(at spotted, p place, list permissions.Scope, elements []s
 	return fix
 }
 
-// isFree reports whether the claim has nothing at a place if its last scope were another one. It may say no
-// though there is nothing in the same map.
+// isFree reports whether the claim has no rule and no nested map at the path of p with s as its last scope. That path
+// can be in another map (SPEC 2.7).
 func (l *linter) isFree(p place, s permissions.Scope) bool {
 	which := identifierOf(s)
 	n := l.names[which.index()].find(s.Name())
-	renamed := p.only(identifiersTo(p.level()-1) | ^identifiersTo(p.level()))
+	renamed := p.only(identifiersTo(p.level() - 1))
 	renamed.names[which.index()] = n
 	return n == 0 || !l.isTaken(renamed) // 0: nothing in the claim has the name
 }
@@ -206,8 +206,7 @@ type knownNames struct {
 	near  map[string]string // the names, by their keys
 }
 
-// The keys of a name in knownNames: one of these and its letters, without regard to letter case and
-// punctuation.
+// How the keys in knownNames.near begin. The letters of a name follow, without letter case and punctuation.
 const (
 	allLetters      = "="
 	oneLetterLess   = "-"

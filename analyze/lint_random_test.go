@@ -12,8 +12,8 @@ import (
 	"github.com/connectperms/permissions/analyze"
 )
 
-// oddNames have everything that Lint says of names.
-var oddNames = &scopeNames{
+// lintedNames has a name for each code about names.
+var lintedNames = &scopeNames{
 	integrations: []string{"a", "A", "a,b", "other"},
 	ids:          []string{strings.ToUpper(idX), idX, idFresh},
 	externalIDs:  []string{"e", "e*", "e;g", "ext:e", "ext:ext:g", idX, withoutHyphens(idX), "*,e"},
@@ -49,7 +49,7 @@ func TestLintRandom(t *testing.T) {
 	for i := range 1500 {
 		var l *lintTest
 		if i%3 == 0 {
-			text := g.text(pick(g, 3, 6), oddNames)
+			text := g.text(pick(g, 3, 6), lintedNames)
 			l = newLintTest(t, text, targetsOf(text), pick(g, nil, knownIntegrations))
 		} else {
 			l = newLintTest(t, g.text(pick(g, 3, 6, 10), plainNames), determined, nil)
@@ -110,7 +110,7 @@ func (l *lintTest) has(pointer string, codes ...analyze.Code) bool {
 	})
 }
 
-// targetsOf returns all targets without an unknown identifier, as far as the rules of a claim with odd names,
+// targetsOf returns all targets without an unknown identifier, as far as the rules of a claim with such names,
 // and of those that fixes make of it, can tell them apart.
 func targetsOf(text []byte) []permissions.Target {
 	objects := func(kind string) (list [][]permissions.Identifier) {
@@ -119,7 +119,7 @@ func targetsOf(text []byte) []permissions.Target {
 			if id != "" {
 				identifier = permissions.ID(id)
 			}
-			for _, externalID := range append([]string{"", "e", "g"}, oddNames.externalIDs[1:]...) {
+			for _, externalID := range append([]string{"", "e", "g"}, lintedNames.externalIDs[1:]...) {
 				if len(externalID) <= 1 || strings.Contains(string(text), kind+":ext:"+externalID) {
 					external := permissions.ExternalIDOrNone(externalID, externalID != "")
 					list = append(list, []permissions.Identifier{identifier, external})
@@ -129,7 +129,7 @@ func targetsOf(text []byte) []permissions.Target {
 		return list
 	}
 	list := []permissions.Target{permissions.User()}
-	for _, name := range append(oddNames.integrations, "b", "c") {
+	for _, name := range append(lintedNames.integrations, "b", "c") {
 		integration := permissions.Integration(name)
 		list = append(list, integration)
 		for _, object := range objects("credential") {

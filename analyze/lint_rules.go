@@ -21,10 +21,10 @@ func (l *linter) rule(i int32) {
 		}
 		fix := draft{summary: "Remove the rule.", edits: []draftEdit{{op: "remove", to: spot{of: r}}}}
 		if next == none {
-			l.find(code, r, fix, "removing %s changes no answer: no rule would apply instead, and what no rule allows is denied",
+			l.report(code, r, fix, "removing %s changes no answer: no rule would apply instead, and what no rule allows is denied",
 				l.text(p))
 		} else {
-			l.find(code, r, fix, "removing %s changes no answer: %s would decide instead, and answer the same",
+			l.report(code, r, fix, "removing %s changes no answer: %s would decide instead, and answer the same",
 				l.text(p), l.text(l.places[next]))
 		}
 	case !r.Grant().IsAll():
@@ -61,7 +61,7 @@ func (l *linter) overriddenDenial(i int32) bool {
 	if wildcards == nil {
 		return false
 	}
-	l.find(CodeOverriddenDenial, l.list.rules[i], l.closeInside(i, wildcards, allowed),
+	l.report(CodeOverriddenDenial, l.list.rules[i], l.closeInside(i, wildcards, allowed),
 		"%s does not close the integration: %s is more specific, and allows %s in it",
 		l.text(p), l.text(l.places[wildcards[0]]), l.namesOf(allowed[0]))
 	return true
@@ -124,7 +124,7 @@ func (l *linter) neverDecides(i int32, decides actions) {
 	if never.isEmpty() {
 		return
 	}
-	l.find(CodeNeverDecides, r, l.replace(r, "Remove what never decides.", grants.and(decides), nil),
+	l.report(CodeNeverDecides, r, l.replace(r, "Remove what never decides.", grants.and(decides), nil),
 		"%s does nothing with %s: more specific rules decide about that everywhere", l.text(l.places[i]), l.namesOf(never))
 }
 
@@ -138,7 +138,7 @@ func (l *linter) replacesGrant(i, next int32, decides actions) {
 	dropped := other.without(own)
 	summary, changes := "Allow "+l.namesOf(dropped)+" here too.", []Region{l.region(l.places[i])}
 	fix := l.replace(r, summary, l.list.grants[i].or(dropped), changes)
-	l.find(CodeReplacesGrant, r, fix, "%s replaces the grant of %s, and is not added to it: it drops %s",
+	l.report(CodeReplacesGrant, r, fix, "%s replaces the grant of %s, and is not added to it: it drops %s",
 		l.text(l.places[i]), l.text(l.places[next]), l.namesOf(dropped))
 }
 
@@ -153,7 +153,7 @@ func (l *linter) proxyOrActionKit(i, next int32, decides actions) {
 		return
 	}
 	fix := l.replace(r, "Deny "+l.namesOf(left)+" here too.", grants.without(both), []Region{l.region(l.places[i])})
-	l.find(CodeProxyOrActionKit, r, fix, "%s takes away %s, which %s grants, and leaves %s, which reaches the same API",
+	l.report(CodeProxyOrActionKit, r, fix, "%s takes away %s, which %s grants, and leaves %s, which reaches the same API",
 		l.text(l.places[i]), l.namesOf(both.without(left)), l.text(l.places[next]), l.namesOf(left))
 }
 

@@ -42,6 +42,28 @@ func TestLintText(t *testing.T) {
 	}
 }
 
+// The rules of a claim need not begin with integration:*.
+func TestFindingsAreInTheOrderOfTheText(t *testing.T) {
+	for _, claim := range []string{
+		`{"integration:slack":[],"integration:jira":[],"integration:*":[]}`,
+		`{"integration:*":[],"integration:slack":[],"integration:jira":[]}`,
+		`{"integration:slack":{"credential:*":[]},"integration:*":[],"credential:ext:x":{"configuration:*":[]}}`,
+	} {
+		t.Run(claim, func(t *testing.T) {
+			p := permissions.MustParse(claim)
+			var want, got []string
+			for r := range p.Rules() {
+				want = append(want, r.Pointer())
+			}
+			for _, f := range analyze.Lint(p) {
+				require.Equal(t, analyze.CodeDeniesNothing, f.Code)
+				got = append(got, f.Pointer())
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
 func TestFindingJSON(t *testing.T) {
 	findings := analyze.Lint(permissions.MustParse(`{
 		"integration:a/b":["events"],"credential:ext:acme":["events"],"credential:ext:x;y":{"configuration:*":["workflows"]}

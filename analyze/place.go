@@ -6,8 +6,8 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// The identifiers that a target can have. The place of a bit is the index of the identifier in the
-// names of a place.
+// An identifiers is a set of the identifiers that a target can have. The number of a bit is the index of its
+// identifier in place.names.
 type identifiers uint8
 
 const (

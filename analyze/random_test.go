@@ -76,7 +76,7 @@ func (c *comparison) require(ok bool, what string, args ...any) {
 // askEverything reports whether a allows all that b allows, and the reverse.
 func (c *comparison) askEverything() (aCoversB, bCoversA bool) {
 	aCoversB, bCoversA = true, true
-	for _, targets := range [][]permissions.Target{determined, open} {
+	for _, targets := range [][]permissions.Target{determined, undetermined} {
 		for q := range asks(targets) {
 			before, after := allowed(c.a, q), allowed(c.b, q)
 			aCoversB = aCoversB && (before || !after)
@@ -98,15 +98,15 @@ func relation(aCoversB, bCoversA bool) analyze.Relation {
 	return analyze.RelationBoth
 }
 
-// A changeKey is what there is at most one change for.
+// A changeKey identifies a change: there is at most one for each key.
 type changeKey struct {
 	region string
 	action permissions.Permission
 	gained bool
 }
 
-// requireDiff requires that each change is one everywhere that it says, and that each question whose answer
-// changes is in a change.
+// requireDiff requires that answers change wherever a change says so, and that each question whose answer changes is
+// in a change.
 func (c *comparison) requireDiff(d analyze.Difference) {
 	c.Helper()
 	changes := make(map[changeKey]analyze.Change)
@@ -155,17 +155,23 @@ func isIn(list analyze.Regions, target permissions.Target) bool {
 
 // mayHold reports whether a change may hold for a target in its region that no more specific rule matches.
 func mayHold(c analyze.Change, target permissions.Target) bool {
-	return matches(c.Region.Scopes(), target) && !isIn(c.Unchanged, target) &&
-		(c.Only.IsZero() || c.Only.IsMore || isIn(c.Only, target))
+	return matches(c.Region.Scopes(), target) && !isIn(c.Unchanged, target) && !isJustIn(c.Partly, target) &&
+		(c.Only.IsZero() || c.Only.IsMore || c.Only.More > 0 || isIn(c.Only, target))
 }
 
 // mustHold reports whether a change must hold for such a target.
 func mustHold(c analyze.Change, target permissions.Target) bool {
-	if c.Unchanged.IsMore || c.Partly.IsMore {
-		return false
+	for _, list := range []analyze.Regions{c.Unchanged, c.Partly} {
+		if list.IsMore || list.More > 0 {
+			return false
+		}
 	}
-	return mayHold(c, target) && !isIn(c.Partly, target) &&
-		(c.Only.IsZero() || slices.ContainsFunc(c.Only.List, func(r analyze.Region) bool { return isJust(r, target) }))
+	return mayHold(c, target) && !isIn(c.Partly, target) && (c.Only.IsZero() || isJustIn(c.Only, target))
+}
+
+// isJustIn reports whether a target has the names of one of some regions and no others.
+func isJustIn(list analyze.Regions, target permissions.Target) bool {
+	return slices.ContainsFunc(list.List, func(r analyze.Region) bool { return isJust(r, target) })
 }
 
 // isJust reports whether a target has the names of a region and no others.

@@ -74,6 +74,15 @@ func (c *Change) on(region func(Region) string) string {
 	return "only " + c.Only.join(region) + ", as a part of " + region(c.Region)
 }
 
+// unchanged returns Unchanged in one line.
+func (c *Change) unchanged(region func(Region) string) string {
+	list := c.Unchanged.join(region)
+	if c.Unchanged.IsMore {
+		list += ", some of them perhaps in part"
+	}
+	return list
+}
+
 // String returns the change in a few lines, such as
 //
 //	now allowed: events, workflows
@@ -87,7 +96,7 @@ func (c Change) String() string {
 	fmt.Fprintf(&b, "%s: %s\n", c.verb(), c.names(text.Plain))
 	fmt.Fprintf(&b, "  on:        %s\n", c.on(Region.String))
 	if !c.Unchanged.IsZero() {
-		fmt.Fprintf(&b, "  unchanged: %s\n", c.Unchanged)
+		fmt.Fprintf(&b, "  unchanged: %s\n", c.unchanged(Region.String))
 	}
 	if !c.Partly.IsZero() {
 		fmt.Fprintf(&b, "  partly in: %s\n", c.Partly)
@@ -113,7 +122,7 @@ func (d Difference) Markdown() string {
 		fmt.Fprintf(&b, "- **%s:** %s\n", strings.ToUpper(c.verb()[:1])+c.verb()[1:], c.names(codeSpan))
 		fmt.Fprintf(&b, "  - on %s\n", c.on(Region.markdown))
 		if !c.Unchanged.IsZero() {
-			fmt.Fprintf(&b, "  - unchanged: %s\n", c.Unchanged.join(Region.markdown))
+			fmt.Fprintf(&b, "  - unchanged: %s\n", c.unchanged(Region.markdown))
 		}
 		if !c.Partly.IsZero() {
 			fmt.Fprintf(&b, "  - partly in: %s\n", c.Partly.join(Region.markdown))

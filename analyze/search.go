@@ -7,18 +7,20 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// Take a target, and the most specific of all rules that apply to it: the upper rule. A list that has
-// this rule decides by it. Every other list decides by its own most specific rule, the lower rule. On the
-// target that has only the names of these rules, they decide too, since fewer rules apply to it. So it is
-// enough to look at each rule as the upper rule, together with the lower rules that can come with it.
+// Take a target, and the most specific of all rules that apply to it: the upper rule. Rules of several lists with
+// one path count as one rule here. A list that has the upper rule decides by it. Every other list decides by its
+// own most specific rule, its lower rule. These rules also decide on the target that has only their names, since
+// fewer rules apply to that target. So it is enough to look at each rule as the upper rule, together with the lower
+// rules that can occur with it.
 //
-// Where the lower rule has no names beyond those of the upper rule, there is one for each list, and it is
-// looked up. Where it has, there can be very many. A pairing groups them, so that not all need to be tried.
+// Of a list's rules without names beyond those of the upper rule, only the most specific can be the lower rule. It
+// is looked up. Of rules with further names there can be very many. A pairing groups them, so that not all need to
+// be tried.
 
 // A pairingKey says which rules a pairing is about: upper rules of one rank, lower rules of a list and a
 // rank, and targets of a level.
 type pairingKey struct {
-	list         *list
+	list         *ruleList
 	upper, lower rank
 	level        permissions.Kind
 }
@@ -32,23 +34,23 @@ type pairingKey struct {
 //   - A blocker that names only what the lower rule names. newPairing leaves that lower rule out.
 //   - A blocker that names only what the upper rule names. It is found before a pairing is used, when the
 //     names of the upper rule are looked up. If it is more specific than the upper rule, the callers skip the
-//     upper rule. If it is of the same list, it is own in groups, which yields no less specific rule.
+//     upper rule. If it is of the same list, groups leaves out the lower rules that are less specific than it.
 //   - A blocker that names something of each. Only these are in blockers, and are checked in a search.
 //
 // Lower rules with the same names in lowerPart have the same blockers, so it is enough to try some of them.
 type pairing struct {
 	shared    identifiers // what both rules name, and must name alike
-	upperPart identifiers // what blockers have of the upper rule, besides
-	lowerPart identifiers // what blockers have of the lower rule, besides
+	upperPart identifiers // what a blocker and the upper rule name, and the lower rule does not
+	lowerPart identifiers // what a blocker and the lower rule name, and the upper rule does not
 	blockers  []blocker
 	groups    map[place]*group
 }
 
-// A blocker is the rules of a rank that can block pairs.
+// A blocker stands for the blockers of one rank.
 type blocker struct {
 	rank  rank
-	list  *list       // nil for the rules of all lists
-	lower identifiers // what they have of the lower rule, besides the shared names
+	list  *ruleList   // nil for the rules of all lists
+	lower identifiers // what these rules and the lower rule name, and the upper rule does not
 }
 
 // A group is the lower rules of a pairing with certain shared names.
@@ -58,16 +60,17 @@ type group struct {
 	matches     map[requirement]*matchList
 	found       map[search][]int32
 
-	parts   []parts // for each blocker
-	order   []int   // of the blockers, see sort
-	blocked place   // the upper rule for which parts are marked as blocked
-	mark    uint32
+	numberings []numbering // for each blocker
+	order      []int       // of the blockers, see sort
+	blocked    place       // the upper rule for which numbers are marked as blocked
+	mark       uint32
 }
 
-// A parts tells the members of a group apart as far as one blocker does.
-type parts struct {
-	numbers map[place]uint32 // of what blockers have of the lower rules
-	of      []uint32         // the numbers of the members
+// A numbering numbers the members of a group by the names that one blocker.lower selects. Members with one number
+// are blocked by the same rules of that rank.
+type numbering struct {
+	numbers map[place]uint32 // by those names
+	of      []uint32         // the number of each member
 	marks   []uint32         // for each number, the mark of the upper rule for which it was last blocked
 }
 
@@ -85,9 +88,9 @@ type search struct {
 	upper       place
 }
 
-// maxFound is how many lower rules are found at most for one upper rule: as many as are listed, and one
-// more, which says that there are more.
-const maxFound = maxListed + 1
+// maxFound is how many places are found at most for one upper rule: one more than Change.Unchanged and
+// Change.Partly list together. So if the search stops there, at least one of the two is cut.
+const maxFound = 2*maxListed + 1
 
 // pairing returns the pairing for a key, or nil if the lower rules name nothing that the upper rules do
 // not.
@@ -134,35 +137,36 @@ func (s *space) newPairing(key pairingKey) *pairing {
 func (p *pairing) add(s *space, i int32, grants actions, shared place) {
 	g := p.groups[shared]
 	if g == nil {
-		g = &group{every: grants, parts: make([]parts, len(p.blockers))}
+		g = &group{every: grants, numberings: make([]numbering, len(p.blockers))}
 		g.matches, g.found = make(map[requirement]*matchList), make(map[search][]int32)
 		p.groups[shared] = g
 	}
 	g.some, g.every = g.some.or(grants), g.every.and(grants)
 	g.members = append(g.members, i)
-	for b := range g.parts {
-		g.parts[b].add(s.places[i].only(p.blockers[b].lower).at(0))
+	for b := range g.numberings {
+		g.numberings[b].add(s.places[i].only(p.blockers[b].lower).at(0))
 	}
 }
 
-func (p *parts) add(part place) {
-	if p.numbers == nil {
-		p.numbers = make(map[place]uint32)
+// add adds the next member, which has these names.
+func (n *numbering) add(names place) {
+	if n.numbers == nil {
+		n.numbers = make(map[place]uint32)
 	}
-	n, ok := p.numbers[part]
+	number, ok := n.numbers[names]
 	if !ok {
-		n = uint32(len(p.numbers))
-		p.numbers[part] = n
-		p.marks = append(p.marks, 0)
+		number = uint32(len(n.numbers))
+		n.numbers[names] = number
+		n.marks = append(n.marks, 0)
 	}
-	p.of = append(p.of, n)
+	n.of = append(n.of, number)
 }
 
 // groups yields each pairing of a list with an upper rule, and in it the group whose shared names are those
 // of the upper rule. It begins with the most specific lower rules, and stops when yield returns false. own
-// is the lower rule that the look-up of the upper rule's names finds, or none. Only rules more specific than
-// own are yielded.
-func (s *space) groups(l *list, upper int32, level permissions.Kind, own int32, yield func(*pairing, *group) bool) {
+// is the rule of the list that decides on the target with only the upper rule's names, or none. Only rules more
+// specific than own are yielded.
+func (s *space) groups(l *ruleList, upper int32, level permissions.Kind, own int32, yield func(*pairing, *group) bool) {
 	r := rankOf(s.places[upper])
 	left := l.ranks & below(r)
 	if own != none {
@@ -180,7 +184,7 @@ func (s *space) groups(l *list, upper int32, level permissions.Kind, own int32, 
 }
 
 // varying returns the actions about which some lower rule may answer otherwise than own does.
-func (s *space) varying(l *list, upper int32, level permissions.Kind, own int32) (a actions) {
+func (s *space) varying(l *ruleList, upper int32, level permissions.Kind, own int32) (a actions) {
 	granted := l.grantOf(own)
 	s.groups(l, upper, level, own, func(_ *pairing, g *group) bool {
 		a = a.or(g.some.without(granted)).or(granted.without(g.every))
@@ -191,7 +195,7 @@ func (s *space) varying(l *list, upper int32, level permissions.Kind, own int32)
 
 // lower returns lower rules of a list that meet a requirement and decide together with an upper rule, up to
 // maxFound of them. They have names beyond those of the upper rule.
-func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, r requirement) (found []int32) {
+func (s *space) lower(l *ruleList, upper int32, level permissions.Kind, own int32, r requirement) (found []int32) {
 	s.groups(l, upper, level, own, func(p *pairing, g *group) bool {
 		key := search{r, s.places[upper].only(p.upperPart)}
 		rules, ok := g.found[key]
@@ -207,7 +211,7 @@ func (s *space) lower(l *list, upper int32, level permissions.Kind, own int32, r
 
 // unblocked returns the rules of a group that meet a requirement and decide together with the upper rule of a
 // place, up to maxFound of them.
-func (s *space) unblocked(p *pairing, g *group, upper place, l *list, r requirement) (found []int32) {
+func (s *space) unblocked(p *pairing, g *group, upper place, l *ruleList, r requirement) (found []int32) {
 	matching := g.matching(s, p, l, r)
 	if len(matching.members) > 0 {
 		s.block(p, g, upper)
@@ -228,61 +232,65 @@ func (s *space) unblocked(p *pairing, g *group, upper place, l *list, r requirem
 	return found
 }
 
-// A matchList has the members of a group that meet a requirement, sorted so that those with the same parts come
+// A matchList has the members of a group that meet a requirement, sorted so that those with the same numbers come
 // one after the other.
 type matchList struct {
-	members []int32   // indexes of members
-	ends    [][]int32 // for each blocker and member, where the next one is that differs in its or an earlier part
+	members []int32 // indexes of group.members
+
+	// ends has, for each blocker and each index in members, the next index at which the member has another number
+	// for this blocker or for one before it in order.
+	ends [][]int32
 }
 
-// matching returns the members that meet a requirement. Of those that are alike it returns up to maxFound.
-func (g *group) matching(s *space, p *pairing, l *list, r requirement) *matchList {
-	list, ok := g.matches[r]
+// matching returns the members that meet a requirement. Of members with the same names in lowerPart it returns up to
+// maxFound.
+func (g *group) matching(s *space, p *pairing, l *ruleList, r requirement) *matchList {
+	matching, ok := g.matches[r]
 	if ok {
-		return list
+		return matching
 	}
-	list = &matchList{}
-	g.matches[r] = list
+	matching = &matchList{}
+	g.matches[r] = matching
 	if r.granted && !g.some.has(r.action) || !r.granted && g.every.has(r.action) {
-		return list
+		return matching
 	}
 	alike := make(map[place]int)
 	for m, i := range g.members {
 		if names := s.places[i].only(p.lowerPart); r.isMetBy(l.grants[i]) && alike[names] < maxFound {
 			alike[names]++
-			list.members = append(list.members, int32(m))
+			matching.members = append(matching.members, int32(m))
 		}
 	}
-	g.sort(list)
-	return list
+	g.sort(matching)
+	return matching
 }
 
-// sort sorts members by their parts. Parts with fewer numbers come first, because a blocked one then
-// skips more members.
+// sort sorts the members of a matchList by their numbers, and sets order and ends. The blocker with the fewest
+// different numbers comes first: when it blocks one of them, unblocked skips the most members.
 func (g *group) sort(list *matchList) {
-	order := make([]int, len(g.parts))
+	order := make([]int, len(g.numberings))
 	for b := range order {
 		order[b] = b
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(g.parts[a].numbers) - len(g.parts[b].numbers) })
+	slices.SortStableFunc(order, func(a, b int) int { return len(g.numberings[a].numbers) - len(g.numberings[b].numbers) })
 	g.order = order
 	slices.SortStableFunc(list.members, func(m, n int32) int {
 		for _, b := range order {
-			if c := cmp.Compare(g.parts[b].of[m], g.parts[b].of[n]); c != 0 {
+			if c := cmp.Compare(g.numberings[b].of[m], g.numberings[b].of[n]); c != 0 {
 				return c
 			}
 		}
 		return 0
 	})
-	list.ends = make([][]int32, len(g.parts))
+	list.ends = make([][]int32, len(g.numberings))
 	last := len(list.members) - 1
 	for at := last; at >= 0; at-- {
-		same := at < last // as far as the parts before tell
+		same := at < last // whether this member and the next one have the same numbers so far
 		for _, b := range order {
 			if list.ends[b] == nil {
 				list.ends[b] = make([]int32, len(list.members))
 			}
-			of := g.parts[b].of
+			of := g.numberings[b].of
 			same = same && of[list.members[at]] == of[list.members[at+1]]
 			list.ends[b][at] = int32(at + 1)
 			if same {
@@ -300,20 +308,20 @@ func (s *space) block(p *pairing, g *group, upper place) {
 	g.blocked = upper
 	g.mark++
 	for b, blocker := range p.blockers {
-		parts := &g.parts[b]
+		numbering := &g.numberings[b]
 		names := upper.only(blocker.rank.named())
-		if rules := s.sharing(names, blocker.rank, blocker.list); len(rules) <= len(parts.numbers) {
+		if rules := s.sharing(names, blocker.rank, blocker.list); len(rules) <= len(numbering.numbers) {
 			for _, i := range rules {
-				if n, ok := parts.numbers[s.places[i].only(blocker.lower).at(0)]; ok {
-					parts.marks[n] = g.mark
+				if n, ok := numbering.numbers[s.places[i].only(blocker.lower).at(0)]; ok {
+					numbering.marks[n] = g.mark
 				}
 			}
 			continue
 		}
-		for part, n := range parts.numbers {
-			both, _ := upper.and(part)
+		for lower, n := range numbering.numbers {
+			both, _ := upper.and(lower)
 			if s.decider(both, 1<<blocker.rank, blocker.list) != none {
-				parts.marks[n] = g.mark
+				numbering.marks[n] = g.mark
 			}
 		}
 	}
@@ -323,7 +331,7 @@ func (s *space) block(p *pairing, g *group, upper place) {
 // last call of block. It returns -1 if there is none.
 func (g *group) blockerOf(member int32) int {
 	for _, b := range g.order {
-		if g.parts[b].marks[g.parts[b].of[member]] == g.mark {
+		if n := &g.numberings[b]; n.marks[n.of[member]] == g.mark {
 			return b
 		}
 	}
@@ -332,36 +340,36 @@ func (g *group) blockerOf(member int32) int {
 
 // A condition is a requirement about the answer of a list.
 type condition struct {
-	list        *list
+	list        *ruleList
 	requirement requirement
 }
 
-// where returns places where a rule is the upper rule and all conditions are met, up to maxFound of
-// them. They are targets of a level. If the rule's own names are enough, it returns that place alone.
+// where returns places of a level where a rule is the upper rule and all conditions are met, up to maxFound of them.
+// If the place that has only the rule's names is one of these, it returns that place alone.
 func (s *space) where(upper int32, level permissions.Kind, conditions ...condition) []place {
 	own := s.places[upper].at(level)
-	var open []condition
+	var left []condition // those on lists without the upper rule
 	for _, c := range conditions {
 		switch {
 		case !c.list.has[upper]:
-			open = append(open, c)
+			left = append(left, c)
 		case !c.requirement.isMetBy(c.list.grants[upper]):
 			return nil
 		}
 	}
-	f := finder{space: s, upper: upper, level: level, conditions: open}
+	f := finder{space: s, upper: upper, level: level, conditions: left}
 	if f.isMet(own) {
 		return []place{own}
 	}
-	if len(open) == 1 {
-		c := open[0]
+	if len(left) == 1 {
+		c := left[0]
 		for _, i := range s.lower(c.list, upper, level, f.own(c.list), c.requirement) {
 			both, _ := own.and(s.places[i])
 			f.found = append(f.found, both)
 		}
 		return f.found
 	}
-	f.search(own, open)
+	f.search(own, left)
 	return f.found
 }
 
@@ -375,8 +383,8 @@ type finder struct {
 	found      []place
 }
 
-// own returns the lower rule that the upper rule's names find.
-func (f *finder) own(l *list) int32 {
+// own returns the rule of a list that decides on the target with only the upper rule's names, or none.
+func (f *finder) own(l *ruleList) int32 {
 	return f.decider(f.places[f.upper].at(f.level), below(rankOf(f.places[f.upper])), l)
 }
 
@@ -390,8 +398,8 @@ func (f *finder) isMet(p place) bool {
 	return true
 }
 
-// search adds the names of lower rules, one of each list whose condition is left, and finds the places
-// where the upper rule remains and all conditions are met.
+// search adds to a place the names of lower rules, at most one for each condition that is left. It finds the places
+// where the upper rule is still the upper rule and all conditions are met.
 func (f *finder) search(p place, left []condition) {
 	if len(f.found) == maxFound || f.decider(p, above(rankOf(f.places[f.upper])), nil) != none {
 		return
@@ -424,13 +432,13 @@ func (f *finder) search(p place, left []condition) {
 // and of a list, or of all lists if the list is nil.
 type sharingKey struct {
 	rank   rank
-	list   *list
+	list   *ruleList
 	shared identifiers
 }
 
 // sharing returns the rules of a rank, and of a list if it is not nil, that can apply to some target of a
 // place: those that agree with it where both name something.
-func (s *space) sharing(p place, r rank, l *list) []int32 {
+func (s *space) sharing(p place, r rank, l *ruleList) []int32 {
 	key := sharingKey{r, l, r.named() & p.named()}
 	rules, ok := s.shared[key]
 	if !ok {

@@ -16,15 +16,16 @@ import (
 
 // A Size says how many bytes a policy takes in a token, and what takes them.
 type Size struct {
-	// Claim is the length of the claim in canonical form, and Token that of a token with it: RS256 with a
-	// key of 2048 bits, a subject and a project that are UUIDs, and nothing else. Headers overflow
-	// between 4 and 16 KiB.
+	// Claim is the length of the claim that [permissions.Policy.MarshalJSON] writes. Token is the length of a token
+	// with it: RS256 with a key of 2048 bits, exp, iat, sub and aud, where the subject and the project are UUIDs.
+	// Servers limit HTTP headers to between 4 and 16 KiB.
 	Claim, Token int
 
 	// Members has the members of the claim at its top level, the longest first.
 	Members []SizeOfMember
 
-	// Lists has the grants that the claim writes more than once, those that take most first.
+	// Lists has the grants that the claim writes more than once, true included, those that take most first. What
+	// grants nothing is left out.
 	Lists []SizeOfList
 
 	// Smaller is a policy that gives the same answer to every question, with a shorter claim, and
@@ -50,8 +51,8 @@ type SizeOfList struct {
 // Measure returns the size of a policy, and looks for a smaller claim that says the same. It drops rules and
 // permissions that change no answer. It gives the grant of a wildcard to the scope around it: integration:a with
 // {"credential:*": G} becomes integration:a with G. It replaces rules beside each other that have one grant with
-// one rule for their wildcard. It keeps a change only if [Equal] proves that no answer changes, also for a
-// version that knows more permissions. It does not find every smaller claim.
+// one rule for their wildcard. It keeps a change only if [Equal] proves that no answer changes, also in a later
+// version of this module that knows more permissions. It does not find every smaller claim.
 //
 // An unrestricted policy and a policy that is nil or zero have no claim, which is an error. So is an
 // intersection: measure what [permissions.Narrow] makes of it.
@@ -70,7 +71,7 @@ func Measure(p *permissions.Policy) (Size, error) {
 	if s.Members, s.Lists, err = contributions(claim, p); err != nil {
 		return Size{}, err
 	}
-	if smaller, length := smallest(p, len(claim)); smaller != nil {
+	if smaller, length := smallest(p, claim); smaller != nil {
 		s.Smaller, s.SmallerToken = smaller, tokenSize(length)
 	}
 	return s, nil
@@ -171,10 +172,10 @@ func declared(p *permissions.Policy) []permissions.Option {
 // A shrinking is a search for a smaller claim.
 type shrinking struct {
 	options []permissions.Option
-	later   []permissions.Option // with a permission that only later readers know
-	want    *permissions.Policy  // with that
+	later   []permissions.Option // options, and a permission that stands for those of later versions
+	want    *permissions.Policy  // the policy to match, parsed with later
 	rules   []sizedRule
-	alike   map[string]int // how many rules there are beside each other with one grant
+	alike   map[string]int // by siblingKey: how many siblings have that grant
 	length  int            // of the claim of the rules
 	left    int            // how many claims may be tried
 }
@@ -185,18 +186,15 @@ type sizedRule struct {
 }
 
 // smallest returns the policy with the smallest claim that it found, and its length. It returns nil if none
-// is smaller than a given length.
-func smallest(p *permissions.Policy, length int) (*permissions.Policy, int) {
-	claim, err := p.MarshalJSON()
-	if err != nil {
-		return nil, 0
-	}
-	s := &shrinking{options: declared(p), length: length}
+// is smaller than the claim of p.
+func smallest(p *permissions.Policy, claim []byte) (*permissions.Policy, int) {
+	s := &shrinking{options: declared(p), length: len(claim)}
 	later := permissions.Permission("a later permission")
 	for slices.Contains(p.Vocabulary(), later) {
 		later += "+"
 	}
 	s.later = append(slices.Clone(s.options), permissions.WithPermissions(later))
+	var err error
 	if s.want, err = permissions.Parse(claim, s.later...); err != nil {
 		return nil, 0
 	}
@@ -215,7 +213,7 @@ func smallest(p *permissions.Policy, length int) (*permissions.Policy, int) {
 			}
 		}
 	}
-	if s.length >= length {
+	if s.length >= len(claim) {
 		return nil, 0
 	}
 	smaller, err := build(s.rules, s.options)
@@ -240,7 +238,7 @@ func build(rules []sizedRule, opts []permissions.Option) (*permissions.Policy, e
 	return b.Build(opts...)
 }
 
-// try takes other rules, if their claim is shorter and says the same.
+// try replaces the rules with others, if their claim is shorter and says the same. It reports whether it did.
 func (s *shrinking) try(rules []sizedRule) bool {
 	if s.left == 0 {
 		return false
@@ -248,7 +246,7 @@ func (s *shrinking) try(rules []sizedRule) bool {
 	s.left--
 	p, err := build(rules, s.later)
 	if err != nil {
-		return false // the claim has no place for them, or has two for one path
+		return false // no claim can have all of them, or two have one path
 	}
 	claim, err := p.MarshalJSON()
 	if err != nil || len(claim) >= s.length {
@@ -265,12 +263,13 @@ func (s *shrinking) try(rules []sizedRule) bool {
 func (s *shrinking) setRules(rules []sizedRule) {
 	s.rules, s.alike = rules, make(map[string]int)
 	for _, r := range rules {
-		s.alike[r.besides()]++
+		s.alike[r.siblingKey()]++
 	}
 }
 
-// besides returns a text that is the same for rules beside each other with one grant.
-func (r sizedRule) besides() string {
+// siblingKey returns a text that is the same for siblings with one grant. Siblings are rules of one kind in one
+// scope.
+func (r sizedRule) siblingKey() string {
 	return fmt.Sprintln(r.path[:len(r.path)-1], r.path[len(r.path)-1].Kind(), r.grant.IsAll(), r.grant)
 }
 
@@ -278,14 +277,15 @@ func (r sizedRule) besides() string {
 func (s *shrinking) hoist(i int) bool {
 	r := s.rules[i]
 	last := r.path[len(r.path)-1]
-	if last.IsWildcard() || s.alike[r.besides()] < 2 {
+	if last.IsWildcard() || s.alike[r.siblingKey()] < 2 {
 		return false
 	}
 	above := r.path[:len(r.path)-1]
 	wildcard := append(slices.Clone(above), permissions.MustParseScope(last.Kind().String()+":*"))
 	rest := slices.DeleteFunc(slices.Clone(s.rules), func(other sizedRule) bool {
 		beside := len(other.path) == len(r.path) && slices.Equal(other.path[:len(above)], above)
-		return beside && (other.grant.Equal(r.grant) || slices.Equal(other.path, wildcard)) // which gets another grant
+		// An old rule of the wildcard goes too, because the wildcard gets this grant.
+		return beside && (other.grant.Equal(r.grant) || slices.Equal(other.path, wildcard))
 	})
 	return s.try(append(rest, sizedRule{wildcard, r.grant}))
 }

@@ -24,7 +24,7 @@ type space struct {
 	index  map[place]int32
 	ofRank [maxRank + 1][]int32 // the places of a rank, in the order in which the claims have them
 	ranks  ranks
-	lists  []*list
+	lists  []*ruleList
 
 	pairings map[pairingKey]*pairing
 	shared   map[sharingKey]map[place][]int32
@@ -36,15 +36,15 @@ type space struct {
 type nameTable struct {
 	scopes  []permissions.Scope // scopes[0] is not used
 	numbers map[string]uint32
-	last    uint32 // the number that was given last
+	last    uint32 // what number returned last, for lastOf
 	lastOf  permissions.Scope
 	quoted  []string // the names for people, as far as they were asked for
 }
 
 // number returns the number of the name in a scope.
 func (t *nameTable) number(s permissions.Scope) uint32 {
-	// The children of a scope come one after the other and share its name's memory. So a long name is
-	// not compared again for each of them. Another policy has it in other memory.
+	// Two strings in the same memory compare fast, and the rules inside a scope share the memory of its name. Another
+	// policy has the same name in other memory. So lastOf is set although it is equal: the next comparison is fast.
 	if t.last != 0 && t.lastOf == s {
 		t.lastOf = s
 		return t.last
@@ -85,30 +85,30 @@ func quoteScope(s permissions.Scope) string {
 	return identifierTexts[which.index()].prefix + text.Quote(s.Name())
 }
 
-// A list is the rules of a policy that is not an intersection, by the number of their place.
-type list struct {
+// A ruleList is the rules of a policy that is not an intersection, by the number of their place.
+type ruleList struct {
 	policy *permissions.Policy
 	isNone bool // the policy is nil or zero
 	has    []bool
 	rules  []permissions.Rule // the zero Rule for an unrestricted policy
 	grants []actions
 	ranks  ranks
-	known  actions // those that can be asked
-	read   []listed
+	known  actions  // those that can be asked
+	read   []listed // the rules, until finish has arranged them by place
 }
 
-// A listed is a rule of a list, with the number of its place.
+// A listed is a rule of a ruleList, with the number of its place.
 type listed struct {
 	place  int32
 	rule   permissions.Rule
 	grants actions
 }
 
-// none is the number of the place of no rule.
+// none stands for the number of a rule's place where there is no rule.
 const none int32 = -1
 
-// grantOf returns what the rule at a place grants. No rule grants nothing.
-func (l *list) grantOf(i int32) actions {
+// grantOf returns what the rule at a place grants. For none it returns no actions.
+func (l *ruleList) grantOf(i int32) actions {
 	if i == none {
 		return actions{}
 	}
@@ -116,7 +116,7 @@ func (l *list) grantOf(i int32) actions {
 }
 
 // newSpace returns a space, and for each policy the lists that must all allow what it allows.
-func newSpace(policies ...*permissions.Policy) (*space, [][]*list) {
+func newSpace(policies ...*permissions.Policy) (*space, [][]*ruleList) {
 	s := &space{
 		numbers:  make(map[permissions.Permission]int),
 		index:    make(map[place]int32),
@@ -131,7 +131,7 @@ func newSpace(policies ...*permissions.Policy) (*space, [][]*list) {
 		s.action(name)
 	}
 	s.place(root)
-	lists := make([][]*list, len(policies))
+	lists := make([][]*ruleList, len(policies))
 	for i, p := range policies {
 		parts := p.Parts()
 		if parts == nil {
@@ -199,8 +199,8 @@ func (s *space) place(p place) int32 {
 	return i
 }
 
-// pathOf returns the place of a path.
-func (s *space) pathOf(path []permissions.Scope) (p place) {
+// placeOf returns the place of a path. It numbers names that are new.
+func (s *space) placeOf(path []permissions.Scope) (p place) {
 	p.depth = uint32(path[len(path)-1].Kind())
 	for _, scope := range path {
 		if which := identifierOf(scope); which != 0 {
@@ -211,8 +211,8 @@ func (s *space) pathOf(path []permissions.Scope) (p place) {
 }
 
 // read reads the rules of a policy that is not an intersection.
-func (s *space) read(p *permissions.Policy) *list {
-	l := &list{policy: p}
+func (s *space) read(p *permissions.Policy) *ruleList {
+	l := &ruleList{policy: p}
 	s.lists = append(s.lists, l)
 	for _, name := range p.Vocabulary() {
 		l.known.add(s.action(name))
@@ -221,7 +221,7 @@ func (s *space) read(p *permissions.Policy) *list {
 		l.read = append(l.read, listed{s.place(root), permissions.Rule{}, l.known})
 	}
 	for r := range p.Rules() {
-		l.read = append(l.read, listed{s.place(s.pathOf(r.Path())), r, s.actionsIn(r.Grant())})
+		l.read = append(l.read, listed{s.place(s.placeOf(r.Path())), r, s.actionsIn(r.Grant())})
 	}
 	l.isNone = len(l.read) == 0 && isNone(p)
 	return l
@@ -233,7 +233,7 @@ func isNone(p *permissions.Policy) bool {
 }
 
 // finish arranges the rules of a list when all places are known.
-func (s *space) finish(l *list) {
+func (s *space) finish(l *ruleList) {
 	l.has = make([]bool, len(s.places))
 	l.rules = make([]permissions.Rule, len(s.places))
 	l.grants = make([]actions, len(s.places))
@@ -244,10 +244,10 @@ func (s *space) finish(l *list) {
 	l.read = nil
 }
 
-// decider returns the place of the most specific rule that applies to the targets of a place that have
-// no other names, of the rules of a list with these ranks (SPEC 4.4). If the list is nil, it looks at
-// the places of all lists and at the root. If no rule applies, it returns none.
-func (s *space) decider(p place, among ranks, l *list) int32 {
+// decider returns the rule that decides on the targets that have the names of a place and no others (SPEC 4.4). Only
+// the rules of a list and of the ranks in among count. If the list is nil, those of all lists and the root count.
+// The result is the number of the rule's place, or none if no rule applies.
+func (s *space) decider(p place, among ranks, l *ruleList) int32 {
 	left := among & applicable[p.level()][p.named()]
 	if l != nil {
 		left &= l.ranks
@@ -383,8 +383,8 @@ func (s *space) text(p place) string {
 
 // decision returns the answer of the policy that consists of some lists, about an action on the target
 // of a place. It is the answer of [permissions.Policy.Decide], which would call hooks.
-func (s *space) decision(lists []*list, p place, action int) permissions.Decision {
-	if !slices.ContainsFunc(lists, func(l *list) bool { return l.known.has(action) }) {
+func (s *space) decision(lists []*ruleList, p place, action int) permissions.Decision {
+	if !slices.ContainsFunc(lists, func(l *ruleList) bool { return l.known.has(action) }) {
 		return permissions.Decision{Reason: permissions.ReasonInvalidQuestion}
 	}
 	var first permissions.Decision
@@ -404,7 +404,7 @@ func (s *space) decision(lists []*list, p place, action int) permissions.Decisio
 }
 
 // answer is decision for one list.
-func (s *space) answer(l *list, p place, action int) (d permissions.Decision) {
+func (s *space) answer(l *ruleList, p place, action int) (d permissions.Decision) {
 	i := s.decider(p, ^ranks(0), l)
 	switch {
 	case l.policy.IsUnrestricted() && l.known.has(action):
@@ -420,7 +420,7 @@ func (s *space) answer(l *list, p place, action int) (d permissions.Decision) {
 }
 
 // explain returns a decision in one line, as its String does, without quoting a long name again.
-func (s *space) explain(d permissions.Decision, lists []*list, p place) string {
+func (s *space) explain(d permissions.Decision, lists []*ruleList, p place) string {
 	if d.Rule == (permissions.Rule{}) {
 		return d.String()
 	}

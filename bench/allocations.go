@@ -6,7 +6,7 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// An allocated is how often something allocates that asks a question.
+// An allocated says how many allocations a call makes that asks a question.
 type allocated struct {
 	question string
 	what     string
@@ -22,7 +22,7 @@ const (
 	callsCheck    = "`Check`"
 )
 
-// allocations counts them for each question about the claim of 1,000 rules.
+// allocations counts the allocations for each question about the claim of 1,000 rules.
 func allocations() (all []allocated) {
 	w := newWorkload(1_000)
 	policy := must(permissions.Parse(w.claim))

@@ -145,8 +145,8 @@ var cedarTagPolicies = func() (sets [permissions.KindConfiguration + 1]*cedar.Po
 	return sets
 }()
 
-// cedarTree has the grant at tag integration of tag credential of tag configuration of the
-// principal.
+// cedarTree returns entities with the rules as tags. From the principal, the tag of the configuration leads to an
+// entity, from there the tag of the credential to another, and its tag of the integration is the grant.
 func cedarTree(rules []rule) types.EntityMap {
 	tags := map[types.EntityUID]types.RecordMap{}
 	down := func(from types.EntityUID, tag string) types.EntityUID {

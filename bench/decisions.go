@@ -8,7 +8,7 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// What the limits are called.
+// The limits: what decisions are compared with.
 const (
 	oneLookup    = "one map look-up"
 	threeLookups = "three map look-ups"

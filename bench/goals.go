@@ -177,7 +177,7 @@ func (r *results) goals() (rows [][]string) {
 	return rows
 }
 
-// grown is how many times its time at the fewest rules something takes at n.
+// grown returns the time of something at n rules, divided by its time at the fewest rules.
 func (r *results) grown(name string, n int) float64 {
 	return r.growth.of(n, allRules).min(name) / r.growth.of(sizes[0], allRules).min(name)
 }

@@ -53,7 +53,7 @@ func goroutines(p pace) (found []parallel) {
 	return found
 }
 
-// perSecond runs each function loops times, all at once.
+// perSecond runs each function loops times, all at once, and returns how many of these runs there were in a second.
 func perSecond(run []func(int) int, loops int) float64 {
 	var done sync.WaitGroup
 	start := time.Now()

@@ -14,15 +14,16 @@ const allRules = "all rules"
 // those of a request do.
 const batch = 128
 
-// A batched is something to do for each question of a batch, which was set before the clock starts.
+// A batched is something to do for each question of a batch. set puts a question into the batch before the clock
+// starts, and run does it for all of them.
 type batched struct {
 	name string
 	set  func(i int, q *question)
 	run  func() int
 }
 
-// growth asks about all rules that name something, in random order, and looks up their IDs in a map of
-// as many keys as the claim has rules. Each question has strings of its own.
+// growth asks about rules that name a credential or a configuration, drawn at random, and looks up their keys in a
+// map of as many keys as the claim has rules. Each question has strings of its own.
 func growth(p pace) *section {
 	s := &section{}
 	for _, n := range sizes {
@@ -72,7 +73,7 @@ func (p pace) measureBatches(questions []question, all []batched) (m measurement
 	return m
 }
 
-// key returns the ID of what a rule names.
+// key returns the ID of the credential that a rule names, or the external ID of the configuration.
 func (q *question) key() string {
 	if q.level == permissions.KindConfiguration {
 		return q.configuration.externalID.text

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A timed is one line of a table: something to do n times. What run returns keeps the compiler from
-// leaving out what is timed, for example how often the answer was yes.
+// A timed is one line of a table: something to do n times. run returns a number, such as how
+// often the answer was yes, so that the compiler cannot leave out what is timed.
 type timed struct {
 	name string
 	run  func(n int) int
@@ -92,7 +92,7 @@ func (m measurement) column(name string) []float64 {
 
 func (m measurement) min(name string) float64 { return slices.Min(m.column(name)) }
 
-// ratio returns that of the minima of a and b, and the median of the ratios within each round.
+// ratio returns the ratio of the minima of a and b, and the median of their ratios within each round.
 func (m measurement) ratio(a, b string) (minima, paired float64) {
 	over, under := m.column(a), m.column(b)
 	ratios := make([]float64, len(over))

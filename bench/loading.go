@@ -48,7 +48,8 @@ func loading(p pace) (all []load) {
 	return all
 }
 
-// leastLoad loads a claim for a while, and at least three times unless that takes seconds.
+// leastLoad returns the least time, in ns, that loading a claim takes. It loads for a while, and at least three times
+// unless that takes more than two seconds.
 func leastLoad(c contender, claim []byte, p pace) float64 {
 	least := time.Duration(1<<63 - 1)
 	begin := time.Now()

@@ -8,14 +8,16 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// What a question with an unknown identifier is timed against: the same with that absent.
+// A question with an unknown identifier is timed against the same question with that identifier absent.
 const (
-	allKnown    = "known"
-	oneUnknown  = "unknown"
-	deniedRules = 100 // added to the claim, in one integration
+	allKnown   = "known"
+	oneUnknown = "unknown"
 )
 
-// Two of the cases have goals.
+// addedRules is how many rules are added to the claim, in one integration.
+const addedRules = 100
+
+// The cases that have goals.
 const (
 	noRuleDenies   = "a credential by its ID; no rule names an external ID"
 	hundredRules   = "the same; 100 rules with external IDs of its integration deny"
@@ -58,9 +60,9 @@ func unknown(p pace) *section {
 			allowed bool // with the identifier unknown
 		}{
 			{noRuleDenies, w.claim, byID, true},
-			{"the same; 100 rules with external IDs of its integration allow", with(here, deniedRules, "true"), byID, true},
-			{hundredRules, with(here, deniedRules, "false"), byID, false},
-			{hundredOutside, with(elsewhere, deniedRules, "false"), byID, true},
+			{"the same; 100 rules with external IDs of its integration allow", with(here, addedRules, "true"), byID, true},
+			{hundredRules, with(here, addedRules, "false"), byID, false},
+			{hundredOutside, with(elsewhere, addedRules, "false"), byID, true},
 			{"the same; 1 rule with an external ID of its integration denies", with(here, 1, "false"), byID, false},
 			{"a credential by its external ID; rules with IDs of its integration deny", w.claim, byExternalID, false},
 			{"the same; all rules with IDs are of other integrations", withQuiet, inQuiet, true},

@@ -137,7 +137,7 @@ func claimOfSize(bytes int) []byte {
 	if bytes < 250 {
 		return []byte(`{"integration:*":["events","metadata:read"],"integration:salesforce":{"credential:3fa85f64-5717-4562-b3fc-2c963f66afa6":["proxy-api","workflows"]}}`)
 	}
-	// A claim of twice the rules has about twice the length.
+	// A binary search for the most rules that fit.
 	rules := 4
 	for step := 1 << 16; step > 0; step /= 2 {
 		if len(newWorkload(rules+step).claim) <= bytes {

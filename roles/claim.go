@@ -15,9 +15,10 @@ const setTrue set = 1 << 63
 
 // A composition is roles that are composed.
 //
-// The points are all meets of rules of all roles, at each level. So for everything that there is, one of
-// the points has the same rules of every role that apply. It is enough to look at points. For a point with an ID
-// and an external ID, there is one with the ID alone too: a rule can name that one, and it decides about both.
+// A point has the names of some rules of the roles that can all apply to one target, at each level that is deep
+// enough. All such combinations are there. So for every target there is a point to which the same rules apply, of
+// each role, and it is enough to look at points. For each point with an ID and an external ID of one object, the
+// point with the ID alone is there too: a claim can have a rule for that point, which decides about both.
 type composition struct {
 	options []permissions.Option
 	actions []permissions.Permission
@@ -27,7 +28,7 @@ type composition struct {
 	granted []set     // of each point, what the roles together grant
 	entries []entry   // the rules that the claim can have
 	order   [][]int32 // of each point, the entries that apply, the most specific first
-	lean    bool      // the claim has no entry that is not needed
+	lean    bool      // prune removes every entry that is not needed
 }
 
 // A member is a role with its rules.
@@ -78,8 +79,8 @@ func (c *composition) setOf(r rule) (s set) {
 // maxPoints is how many points a composition can have.
 const maxPoints = 2000
 
-// meet finds the points.
-func (c *composition) meet() error {
+// findPoints finds the points, and what acts on each.
+func (c *composition) findPoints() error {
 	seen := make(map[point]bool)
 	add := func(p point) {
 		if !seen[p] {
@@ -99,7 +100,7 @@ func (c *composition) meet() error {
 				}
 			}
 			if len(c.points) > maxPoints {
-				return fmt.Errorf("%w: the rules of the roles meet in more than %d ways; compose fewer roles, "+
+				return fmt.Errorf("%w: the names in the rules have more than %d combinations; compose fewer roles, "+
 					"or roles that name less", ErrConflict, maxPoints)
 			}
 		}
@@ -253,8 +254,8 @@ func (c *composition) entriesOfRoles() []entry {
 	return slices.DeleteFunc(c.entriesAtPoints(), func(e entry) bool { return !named[e.point] })
 }
 
-// filled returns entries that grant, beside what acts on their point, what acts on the things below it that have
-// no other names. So an entry can take the place of more specific ones.
+// filled returns the entries with other grants for the permissions that act below their points: what the roles grant
+// on the things there that have no other names. So an entry can take the place of more specific ones.
 func (c *composition) filled(list []entry) []entry {
 	granted := make(map[point]set)
 	acting := make(map[point]set)
@@ -314,16 +315,15 @@ func (c *composition) rulesOf(entries []entry) ([]rule, error) {
 
 // check returns an error if the claim grants something else than the roles together.
 func (c *composition) check() error {
-	if p, wrong := c.mend(); wrong != 0 {
+	if p, wrong := c.stillWrong(); wrong != 0 {
 		return c.refuse(p, wrong, "no rule can name an ID and an external ID of one thing",
 			"name things in one way in all roles")
 	}
 	return nil
 }
 
-// mend is firstWrong, but in a lean claim it removes the entries that are not needed first. That can make a
-// point right.
-func (c *composition) mend() (p point, wrong set) {
+// stillWrong is firstWrong, after prune if the claim is lean. Pruning can make a point right.
+func (c *composition) stillWrong() (p point, wrong set) {
 	if c.lean {
 		c.prune()
 	}
@@ -358,14 +358,15 @@ func (e *entry) set() set {
 	return e.grants
 }
 
-// firstWrong returns the first point on which the claim grants something else than the roles together.
+// firstWrong returns the first point on which the claim grants something else than the roles together, and what
+// differs there. It also takes true out of a grant that decides where no role grants true.
 func (c *composition) firstWrong() (p point, wrong set) {
 	for i, order := range c.order {
 		d := c.decider(order, nil)
 		if wrong := (d.set() ^ c.granted[i]) & c.acting[i] &^ setTrue; wrong != 0 {
 			return c.points[i], wrong
 		}
-		// True says more than a list of all names. No role may be widened by that either.
+		// The grant true has permissions of later versions too. The claim may have it only where a role has it.
 		if d.set()&^c.granted[i]&setTrue != 0 {
 			d.grants &^= setTrue
 		}
@@ -388,7 +389,7 @@ func (c *composition) refuse(p point, wrong set, problem, remedy string) error {
 }
 
 // prune removes the entries that change no answer: wherever one of them decides, the next one grants the
-// same. In a lean claim it is enough that no point becomes wrong.
+// same. In a lean claim it removes more: every entry without which no point that is right becomes wrong.
 func (c *composition) prune() {
 	covered := make([][]int, len(c.entries)) // the points that an entry covers
 	for i, order := range c.order {
@@ -421,8 +422,8 @@ func (c *composition) prune() {
 	}
 }
 
-// conflict returns an entry of a scope that must hold more specific scopes too, where a claim has one place
-// for both (SPEC 2.8).
+// conflict returns an entry whose scope must also hold more specific scopes, if a claim can write that scope in one
+// place only: it cannot have a grant and a map there (SPEC 1.3).
 func (c *composition) conflict() (scope *entry, found bool) {
 	hasRoot := slices.ContainsFunc(c.entries, func(e entry) bool { return !e.removed && e.point == anywhere })
 	for i := range c.entries {
@@ -432,8 +433,8 @@ func (c *composition) conflict() (scope *entry, found bool) {
 			continue
 		}
 		if last.Kind() == permissions.KindCredential {
-			// An ID can be written twice, in small and in capital letters. What is in no integration by
-			// name can be in integration:* as well, if that has no grant.
+			// An ID can be written twice, in small and in capital letters. A credential of any integration
+			// can be written at the top level and in integration:*, if that has no grant.
 			upper := strings.ToUpper(last.Name())
 			if !last.IsExternal() && upper != last.Name() || e.path[0].IsWildcard() && !hasRoot {
 				continue
@@ -451,13 +452,13 @@ func (e *entry) holds(inner entry) bool {
 	return len(inner.path) > len(e.path) && slices.Equal(inner.path[:len(e.path)], e.path)
 }
 
-// resolveConflict removes the entry of a scope, or what is written inside it, and takes all else that the claim
-// can have. If neither is right, it returns the error.
+// resolveConflict excludes the entry of a scope, or else the entries inside it, and restores all entries that are not
+// excluded. If the claim is wrong either way, it returns the error.
 func (c *composition) resolveConflict(scope *entry) error {
 	before := slices.Clone(c.entries)
 	scope.excluded = true
 	c.restore()
-	p, wrong := c.mend()
+	p, wrong := c.stillWrong()
 	if wrong == 0 {
 		return nil
 	}
@@ -468,7 +469,7 @@ func (c *composition) resolveConflict(scope *entry) error {
 		}
 	}
 	c.restore()
-	if _, wrong := c.mend(); wrong == 0 {
+	if _, wrong := c.stillWrong(); wrong == 0 {
 		return nil
 	}
 	kind, inner := "integration", "credential:*"
@@ -479,7 +480,7 @@ func (c *composition) resolveConflict(scope *entry) error {
 		"grant the same on the "+kind+" as a less specific scope does, and the rest on "+inner+" in it")
 }
 
-// restore takes all entries that are not excluded.
+// restore removes exactly the entries that are excluded.
 func (c *composition) restore() {
 	for i := range c.entries {
 		c.entries[i].removed = c.entries[i].excluded

@@ -10,19 +10,19 @@ import (
 )
 
 // ErrConflict matches every refusal of [Compose] that is about what roles say together. Such an error is a
-// [*ConflictError], unless there are too many rules to compose.
+// [*ConflictError], unless the names in the rules have too many combinations, see [Compose].
 var ErrConflict = errors.New("roles: conflict")
 
 // A ConflictError is a question on which the roles disagree, or for which Compose finds no claim that answers it
 // as the roles together do. It matches [ErrConflict].
 type ConflictError struct {
 	// Withholds is the role that withholds the action on the target, and WithholdsAt the path of its rule
-	// that does. They are empty if no role withholds it, and Compose finds no claim.
+	// that does. They are empty if no role withholds it: then Problem says why Compose finds no claim.
 	Withholds   string
 	WithholdsAt []permissions.Scope
 
 	// Grants is a role that grants the action on the target, and GrantsAt the path of its rule that does.
-	// They are empty if no role grants it, and a claim that says the rest would.
+	// They are empty if no role grants it: then the claim that Compose tried would grant it.
 	Grants   string
 	GrantsAt []permissions.Scope
 
@@ -75,8 +75,8 @@ func pathText(p path) string {
 // allows it where an external ID is x and another one where it is not, it is allowed whatever the
 // external ID is.
 //
-// It is meant for roles of tens of rules. Its time grows with the number of ways in which their
-// rules meet, times the number of rules. It refuses more than 2,000 such ways with [ErrConflict].
+// It is meant for roles of tens of rules. Its time grows with the number of combinations of names that their rules
+// can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict].
 func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 	if len(assignments) == 1 {
 		return assignments[0].Policy()
@@ -97,7 +97,7 @@ func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 		c.options = a.Role.options
 		c.add(a.Role.name, rules)
 	}
-	if err := c.meet(); err != nil {
+	if err := c.findPoints(); err != nil {
 		return nil, err
 	}
 	if err := c.checkWithheld(); err != nil {

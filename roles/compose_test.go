@@ -91,13 +91,13 @@ func TestComposeSaysTrueOnlyWhereARoleDoes(t *testing.T) {
 	require.False(t, later.Allowed("later", configuration), claimOf(t, p))
 }
 
-func TestComposeRefusesTooManyMeets(t *testing.T) {
+func TestComposeRefusesTooManyCombinations(t *testing.T) {
 	a := roles.MustNew("a", `{"credential:ext:${x}":["proxy-api"]}`)
 	b := roles.MustNew("b", `{"configuration:ext:${x}":["workflows","proxy-api"]}`)
 	p, err := roles.Compose(a.With(roles.Args{"x": many("a", 100)}), b.With(roles.Args{"x": many("b", 100)}))
 	require.Nil(t, p)
 	require.ErrorIs(t, err, roles.ErrConflict)
-	require.EqualError(t, err, "roles: conflict: the rules of the roles meet in more than 2000 ways; "+
+	require.EqualError(t, err, "roles: conflict: the names in the rules have more than 2000 combinations; "+
 		"compose fewer roles, or roles that name less")
 }
 
@@ -191,7 +191,8 @@ func saysAll(p *permissions.Policy, some func(permissions.Permission, permission
 	return true
 }
 
-// meet returns the path of what two paths have in common. Of an ID and an external ID it takes the ID.
+// meet returns the path of the targets that two paths both match. Where one names an ID and the other one an external
+// ID, it takes the ID.
 func meet(a, b []permissions.Scope) (path []permissions.Scope, ok bool) {
 	if len(a) < len(b) {
 		a, b = b, a

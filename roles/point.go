@@ -116,7 +116,7 @@ func (p path) specificity() (n int) {
 	return n
 }
 
-// target returns the point as a target.
+// target returns the point as a target. Its integration is other if the point names none.
 func (p point) target(other string) permissions.Target {
 	name := other
 	if s := p.names[integration]; s != (permissions.Scope{}) {

@@ -9,8 +9,8 @@
 // # Templates
 //
 // A template is a claim in which a name, an ID or an external ID may be a parameter, such as ${team}. A
-// parameter is the whole name and never a part of it, and the scope that it names has a grant. Its values
-// make one scope each. A value is never a wildcard and never another form of scope: where the template says
+// parameter is the whole name and never a part of it. Its scope, or a scope nested in it, must have a grant. Its
+// values make one scope each. A value is never a wildcard and never another form of scope: where the template says
 // credential:${id}, the value is an ID and cannot be ext:acme.
 //
 // # What roles say together
@@ -21,14 +21,14 @@
 //
 // A role can also withhold something: by the grant false or [], which withholds everything there, and
 // by a scope that grants less than a less specific scope of the same role. If another role grants what
-// a role withholds, then one of the two would not mean what it says: the first would be widened, or the
-// second closed. Compose does neither. It returns a [*ConflictError] with both paths and a
+// a role withholds, then one of the two would not mean what it says: the role that withholds would allow more, or
+// the role that grants would allow less. Compose does neither. It returns a [*ConflictError] with both paths and a
 // question that the roles disagree on.
 //
 // # What a claim cannot say
 //
-// A scope has one value: a grant or more specific scopes (SPEC 2.8). So a claim cannot grant events on the
-// integration slack and something else on one credential of it. What to write instead depends on what
+// A scope has one value: a grant or more specific scopes (SPEC 1.2, 1.3). So the scope integration:slack cannot have
+// the grant of events and also hold a scope for one of its credentials. What to write instead depends on what
 // the grant at the integration is for:
 //
 //   - for credentials and configurations, which is where all but events, metadata:read and
@@ -63,7 +63,7 @@ import (
 type Role struct {
 	name       string
 	rules      []rule
-	parameters map[string]permissions.Scope // by name, the placeholder for the parameter in the rules
+	parameters map[string]string // by name, the UUID that stands for the parameter in the rules
 	options    []permissions.Option
 	known      permissions.PermissionSet // the ten and those that are declared
 }
@@ -88,9 +88,10 @@ var ErrArguments = errors.New("roles: the arguments are wrong")
 var parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 
 // New returns the role with a name, which errors show, and a template. The options are those of
-// [permissions.Parse]. Errors match [ErrTemplate], and the error of the claim where that is wrong.
+// [permissions.Parse]. Errors match [ErrTemplate]. If the claim is wrong, they match the error of
+// [permissions.Parse] too, with names as the template has them and no offset.
 func New(name, template string, opts ...permissions.Option) (*Role, error) {
-	r := &Role{name: name, parameters: make(map[string]permissions.Scope), options: slices.Clone(opts)}
+	r := &Role{name: name, parameters: make(map[string]string), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
 	claim := parameter.ReplaceAllStringFunc(template, func(match string) string {
 		return r.placeholder(match[2:len(match)-1], template)
@@ -113,8 +114,8 @@ func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	}
 	for _, parameter := range r.Parameters() {
 		if !r.names(parameter) {
-			return nil, fmt.Errorf("%w: role %s: the parameter ${%s} names no scope that has a grant; "+
-				"give that scope a grant, or remove the parameter", ErrTemplate, text.Quote(name), parameter)
+			return nil, fmt.Errorf("%w: role %s: neither the scope of the parameter ${%s} nor a scope nested in it "+
+				"has a grant; give one of them a grant, or remove the parameter", ErrTemplate, text.Quote(name), parameter)
 		}
 	}
 	return r, nil
@@ -138,13 +139,13 @@ func MustNew(name, template string, opts ...permissions.Option) *Role {
 // placeholder returns what the claim has in place of a parameter: a UUID that the template does not have.
 // It can be a name, an ID and an external ID.
 func (r *Role) placeholder(parameter, template string) string {
-	if s, ok := r.parameters[parameter]; ok {
-		return s.Name()
+	if id, ok := r.parameters[parameter]; ok {
+		return id
 	}
 	for n := len(r.parameters); ; n++ {
 		id := fmt.Sprintf("70617261-6d65-4000-8000-%012x", n)
 		if taken := r.parameterOf(id) != ""; !taken && !strings.Contains(strings.ToLower(template), id) {
-			r.parameters[parameter] = permissions.MustParseScope("credential:" + id)
+			r.parameters[parameter] = id
 			return id
 		}
 	}
@@ -152,15 +153,15 @@ func (r *Role) placeholder(parameter, template string) string {
 
 // parameterOf returns the parameter whose placeholder a name is, or "".
 func (r *Role) parameterOf(name string) string {
-	for parameter, s := range r.parameters {
-		if s.Name() == name {
+	for parameter, id := range r.parameters {
+		if id == name {
 			return parameter
 		}
 	}
 	return ""
 }
 
-// names reports whether a parameter is a name in a rule.
+// names reports whether a parameter is a name in the path of a rule.
 func (r *Role) names(parameter string) bool {
 	return slices.ContainsFunc(r.rules, func(from rule) bool {
 		return slices.ContainsFunc(from.path, func(s permissions.Scope) bool { return r.parameterOf(s.Name()) == parameter })
@@ -172,8 +173,8 @@ func (r *Role) checkScope(s permissions.Scope) error {
 	if s.IsWildcard() || r.parameterOf(s.Name()) != "" {
 		return nil
 	}
-	for parameter, placeholder := range r.parameters {
-		if strings.Contains(s.Name(), placeholder.Name()) {
+	for parameter, id := range r.parameters {
+		if strings.Contains(s.Name(), id) {
 			return fmt.Errorf("the parameter ${%s} is a part of a name; make it the whole name", parameter)
 		}
 	}
@@ -192,9 +193,9 @@ func (r *Role) templateError(err error) error {
 	}
 	e := *parse
 	e.Offset = -1 // it is an offset in another text
-	for parameter, s := range r.parameters {
+	for parameter, id := range r.parameters {
 		for _, field := range []*string{&e.Pointer, &e.Found, &e.Problem, &e.Remedy} {
-			*field = strings.ReplaceAll(*field, s.Name(), "${"+parameter+"}")
+			*field = strings.ReplaceAll(*field, id, "${"+parameter+"}")
 		}
 	}
 	return &e
@@ -216,9 +217,9 @@ func (r *Role) Parameters() []string {
 	return slices.Sorted(maps.Keys(r.parameters))
 }
 
-// Args has the values of parameters by their names. Each value makes one scope. No values make none:
-// what the template says of the parameter is left out. A parameter that is missing is an error, and so is a
-// wrong value, even if the scope that it would name is left out.
+// Args has the values of parameters by their names. Each value makes one scope. For an empty list there is no scope:
+// the rules of the template that have the parameter in their path are left out. A parameter that is missing is an
+// error, and so is a wrong value, even if the scope that it would name is left out.
 //
 // Two parameters in one path make a scope for each pair of their values. A parameter that is used twice in one
 // path has one value there: with the values x and y, "credential:ext:${p}": {"configuration:ext:${p}": ...} makes
@@ -287,8 +288,8 @@ func (a Assignment) expand() (list []rule, err error) {
 // maxRules is how many rules a role can have with its arguments.
 const maxRules = 10_000
 
-// scopes returns for each scope with a placeholder the scopes that the values make. So it sees every value, also
-// where another parameter without values leaves the scope out.
+// scopes returns for each scope with a placeholder the scopes that the values make. It checks every value, even if
+// another parameter without values leaves the rule out.
 func (r *Role) scopes(args Args) (map[permissions.Scope][]permissions.Scope, error) {
 	scopes := make(map[permissions.Scope][]permissions.Scope)
 	for _, from := range r.rules {
@@ -312,7 +313,7 @@ func (r *Role) scopes(args Args) (map[permissions.Scope][]permissions.Scope, err
 // replace returns the paths with each of the scopes that a parameter makes. A parameter that is in a path twice
 // has one value there.
 func (r *Role) replace(paths []path, parameter string, scopes map[permissions.Scope][]permissions.Scope) (list []path) {
-	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == r.parameters[parameter].Name() }
+	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == r.parameters[parameter] }
 	for _, p := range paths {
 		first := slices.IndexFunc(p, isPlaceholder)
 		if first < 0 {

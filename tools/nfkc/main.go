@@ -71,7 +71,8 @@ func quickCheck() (changes, delimiters func(rune) bool) {
 				}
 			}
 		}
-		// The last code point of what is decomposed and composed again may compose with what is before it.
+		// If NFC composes the decomposition of r again, the last code point of the decomposition is Maybe: it can
+		// compose with a code point before it.
 		if parts := []rune(norm.NFD.String(s)); len(parts) > 1 && norm.NFC.String(s) == s {
 			maybe[parts[len(parts)-1]] = true
 		}

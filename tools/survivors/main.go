@@ -1,13 +1,12 @@
-// Command survivors reads the report of a mutation run by gremlins, and holds what was not
-// killed against a list of the mutants that are known to survive, each with the reason why
-// that is right.
+// Command survivors reads the report of a mutation run by gremlins, and compares the mutants that were not killed
+// with a list of those that may survive, each with the reason.
 //
 //	survivors [-within DURATION] LIST REPORT
 //
 // It runs in the directory of the mutated module. Gremlins leaves out what the coverage of Go
 // does not count, such as constants and the expressions of a case, and its run leaves some tests
 // out. So what is not killed and not listed is tried again, with all tests of its package. A mutant with which
-// the tests do not end in a multiple of their time is killed.
+// the tests time out counts as killed.
 //
 // With -within it begins no new try after that time, and says how many mutants it has left out. The report can
 // be that of a dry run: then it tries all mutants itself.
