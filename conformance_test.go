@@ -259,12 +259,13 @@ func (q *conformanceQuery) requireAnswer(t *testing.T, p *permissions.Policy, ta
 		require.NoError(t, err)
 	case q.Invalid:
 		require.ErrorIs(t, err, permissions.ErrQuestion)
-		require.NotErrorIs(t, err, permissions.ErrDenied)
+		require.ErrorIs(t, err, permissions.ErrDenied)
 	default:
 		var denied *permissions.DeniedError
 		require.ErrorAs(t, err, &denied)
 		require.Equal(t, permissions.DeniedError{Action: q.Action, Target: target, Decision: d}, *denied)
 		require.ErrorIs(t, err, permissions.ErrDenied)
+		require.NotErrorIs(t, err, permissions.ErrQuestion)
 	}
 }
 

@@ -50,8 +50,9 @@
 // # Errors
 //
 // Errors match [ErrClaim], [ErrQuestion], [ErrDenied], [ErrNarrow] or [ErrSQL] with [errors.Is],
-// and finer ones below ErrClaim, unless they report a misuse of the API. They name the place and
-// the remedy. They are for logs: a caller who was denied should learn no more than that.
+// and finer ones below ErrClaim, unless they report a misuse of the API. An invalid question is denied,
+// so what matches ErrQuestion matches ErrDenied too. Errors name the place and the remedy. They are for
+// logs: a caller who was denied should learn no more than that.
 //
 // # Compatibility
 //

@@ -17,10 +17,12 @@ var (
 	ErrClaim = errors.New("permissions claim refused")
 
 	// ErrQuestion matches every error about a question that SPEC 3.4 calls invalid: its action,
-	// its target, or both together. Such an error is a [*QuestionError].
+	// its target, or both together. Such an error is a [*QuestionError]. An invalid question is denied,
+	// so the error matches ErrDenied too: to tell the two apart, look for ErrQuestion first.
 	ErrQuestion = errors.New("invalid question")
 
-	// ErrDenied matches every denial. Such an error is a [*DeniedError].
+	// ErrDenied matches every error with which a question is denied: a [*DeniedError], or a
+	// [*QuestionError].
 	ErrDenied = errors.New("denied")
 )
 
@@ -98,7 +100,7 @@ func (e *ParseError) Unwrap() error {
 	return e.Kind
 }
 
-// A QuestionError says why a question is invalid (SPEC 3.4). It matches [ErrQuestion].
+// A QuestionError says why a question is invalid (SPEC 3.4). It matches [ErrQuestion] and [ErrDenied].
 type QuestionError struct {
 	// Field is what is wrong: "action", "target", or an identifier as [Identifiers.String] names
 	// it, such as "credential external ID". It can also be a level, such as "credential". For a
@@ -134,6 +136,9 @@ func (e *QuestionError) explain() string {
 
 // Unwrap returns ErrQuestion.
 func (e *QuestionError) Unwrap() error { return ErrQuestion }
+
+// Is reports whether target is [ErrDenied], because an invalid question is denied (SPEC 3.4).
+func (e *QuestionError) Is(target error) bool { return target == ErrDenied }
 
 // A DeniedError is a denial with its reason. It matches [ErrDenied]. Its message names the rule that denied, if
 // a rule did. Log it, and tell the caller only that access was denied.

@@ -104,7 +104,7 @@ func ExamplePolicy_Check() {
 	// permissions: "events" on integration "slack" denied: integration:"slack" grants proxy-api
 	// denied: true
 	// permissions: invalid question: integration is empty; the user is User(), never an empty name
-	// denied: false invalid: true
+	// denied: true invalid: true
 }
 
 // What is not given is unknown. A policy does not say yes if what is unknown could make it a no.

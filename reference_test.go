@@ -259,7 +259,7 @@ func (b *bothPolicies) ask(
 		problem = "Check"
 	case want.Invalid != errors.Is(err, permissions.ErrQuestion):
 		problem = "Check: ErrQuestion"
-	case (!want.Allowed && !want.Invalid) != errors.Is(err, permissions.ErrDenied):
+	case !want.Allowed != errors.Is(err, permissions.ErrDenied):
 		problem = "Check: ErrDenied"
 	case !everything:
 	case b.got.Explain(p, target).Decision != d:

@@ -200,9 +200,9 @@ func (p *Policy) decide(action Permission, target *Target) (d Decision) {
 	return d
 }
 
-// Check answers as [Policy.Allowed] does. It returns nil for a yes. For a no it returns a
-// [*DeniedError], which matches [ErrDenied]. For an invalid question it returns a [*QuestionError],
-// which matches [ErrQuestion]. For a yes it allocates as little as Allowed.
+// Check answers as [Policy.Allowed] does. It returns nil for a yes, and an error for everything else:
+// a [*DeniedError] for a no, or a [*QuestionError] for an invalid question. Both match [ErrDenied], and
+// the second one matches [ErrQuestion] too. For a yes it allocates as little as Allowed.
 func (p *Policy) Check(action Permission, target Target) error {
 	switch d := p.decide(action, &target); {
 	case d.Allowed:

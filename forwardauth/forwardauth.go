@@ -174,8 +174,8 @@ var answers = []struct {
 	{httpauth.ErrNoToken, http.StatusUnauthorized, "no_token", "Bearer"},
 	{httpauth.ErrAuthorization, http.StatusUnauthorized, "invalid_request", `Bearer error="invalid_request"`},
 	{usertoken.ErrToken, http.StatusUnauthorized, "invalid_token", `Bearer error="invalid_token"`},
-	{permissions.ErrDenied, http.StatusForbidden, "", ""}, // the code is that of the reason
 	{permissions.ErrQuestion, http.StatusForbidden, "invalid_question", ""},
+	{permissions.ErrDenied, http.StatusForbidden, "", ""}, // the code is that of the reason
 	{ErrDialect, http.StatusForbidden, "dialect", ""},
 	{ErrPath, http.StatusForbidden, "path", ""},
 	{ErrOverride, http.StatusForbidden, "method_override", ""},

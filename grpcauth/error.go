@@ -45,9 +45,9 @@ const (
 //   - [httpauth.ErrNoToken], [httpauth.ErrAuthorization], [httpauth.ErrRevoked]: Unauthenticated
 //   - [usertoken.ErrKeys]: Unavailable
 //   - [usertoken.ErrToken]: Unauthenticated
-//   - [permissions.ErrDenied]: PermissionDenied
 //   - [permissions.ErrQuestion]: PermissionDenied if it is for an action that the policy does not know,
 //     because the service chose that, and otherwise InvalidArgument
+//   - [permissions.ErrDenied]: PermissionDenied
 //   - an error with a status of its own, such as one that [status.Error] made: that status
 //   - any other error: Internal
 //
@@ -149,8 +149,8 @@ var answers = [...]struct {
 	{usertoken.ErrKeys, codes.Unavailable, ReasonUnavailable, "keys_unavailable"},
 	{usertoken.ErrToken, codes.Unauthenticated, ReasonInvalidToken, "token_refused"},
 	{errNotListed, codes.PermissionDenied, ReasonInsufficientScope, "method_not_listed"},
-	{permissions.ErrDenied, codes.PermissionDenied, ReasonInsufficientScope, "denied"},
 	{permissions.ErrQuestion, codes.InvalidArgument, ReasonInvalidTarget, permissions.ReasonInvalidQuestion.String()},
+	{permissions.ErrDenied, codes.PermissionDenied, ReasonInsufficientScope, "denied"},
 }
 
 // answerTo returns the answer to an error of this module, and nil if err is another one.

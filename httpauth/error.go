@@ -75,8 +75,8 @@ var answers = [...]struct {
 	{ErrRevoked, http.StatusUnauthorized, CodeInvalidToken, "token_revoked"},
 	{usertoken.ErrKeys, http.StatusServiceUnavailable, "", "keys_unavailable"},
 	{usertoken.ErrToken, http.StatusUnauthorized, CodeInvalidToken, "token_refused"},
+	{permissions.ErrQuestion, http.StatusBadRequest, "", permissions.ReasonInvalidQuestion.String()}, // matches ErrDenied too
 	{permissions.ErrDenied, http.StatusForbidden, CodeInsufficientScope, "denied"},
-	{permissions.ErrQuestion, http.StatusBadRequest, "", permissions.ReasonInvalidQuestion.String()},
 }
 
 // errorOf returns the answer to an error.
@@ -121,9 +121,9 @@ func errorOf(err error) *Error {
 //   - [ErrRevoked]: 401
 //   - [usertoken.ErrKeys]: 503
 //   - [usertoken.ErrToken]: 401
-//   - [permissions.ErrDenied]: 403
 //   - [permissions.ErrQuestion]: 403 if it is for an action that the policy does not know, because the
 //     service chose that, and otherwise 400
+//   - [permissions.ErrDenied]: 403
 //   - any other error, nil among them: 500
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	m := identityOf(r.Context()).middleware

@@ -104,10 +104,10 @@ func ConnectError(err error) error {
 		return connectError(connect.CodeNotFound)
 	case errors.Is(err, usertoken.ErrToken): // such as one that has run out
 		return connectError(connect.CodeUnauthenticated)
+	case errors.Is(err, permissions.ErrQuestion): // which matches ErrDenied too
+		return connectError(connect.CodeInvalidArgument)
 	case errors.Is(err, permissions.ErrDenied):
 		return connectError(connect.CodePermissionDenied)
-	case errors.Is(err, permissions.ErrQuestion):
-		return connectError(connect.CodeInvalidArgument)
 	}
 	return connectError(connect.CodeInternal)
 }
