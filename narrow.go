@@ -51,7 +51,8 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 
 // Narrow returns the policy of one claim that allows exactly what all the policies allow. It
 // answers as the result of [Intersect] does, and it can be signed. Use it to issue a token that may
-// do less than the caller's own: pass what the caller has, and what the caller asks for.
+// do less than the caller's own: pass what the caller has, and what the caller asks for. So that it does
+// not live longer either, sign it with WithLatestExpiry of package usertoken.
 //
 // The rules of the claim are the meets of the policies' rules. The meet of several rules is the
 // rule with the names of all of them, if these do not contradict each other. Its grant is what the

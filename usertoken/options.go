@@ -150,7 +150,8 @@ func (o signerOption) applySigner(s *signerOptions) { o(s) }
 
 type signOptions struct {
 	tokenID string
-	own     []byte // members of the claims set, without brackets
+	latest  *time.Time // when the token must have expired; nil for the Signer's lifetime alone
+	own     []byte     // members of the claims set, without brackets
 	err     error
 }
 
@@ -362,6 +363,17 @@ func WithKeyID(id string) SignerOption {
 		}
 		s.keyID = id
 	})
+}
+
+// WithLatestExpiry makes a token expire at the given time, cut to the second, if that is before the end of the
+// Signer's lifetime. Give the expiry of the token that a new one is derived from ([permissions.Narrow]), so
+// that the new one does not outlive it:
+//
+//	signer.Sign(service, narrowed, usertoken.WithLatestExpiry(claims.ExpiresAt.Time))
+//
+// A time that has passed, the zero Time among them, is refused when the token is signed.
+func WithLatestExpiry(latest time.Time) SignOption {
+	return signOption(func(s *signOptions) { s.latest = &latest })
 }
 
 // WithTokenID gives a token an ID (jti; RFC 7519, section 4.1.7), such as for a list of revoked tokens.

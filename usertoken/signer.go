@@ -103,7 +103,7 @@ func copyPrivateKey(key *rsa.PrivateKey) *rsa.PrivateKey {
 
 // Sign returns a token for a subject, the Connected User, with a policy as its permissions claim, in
 // canonical form ([permissions.Policy.MarshalJSON]). The token is valid from now on, by the clock cut to
-// whole seconds, for the Signer's lifetime.
+// whole seconds, for the Signer's lifetime, or less with [WithLatestExpiry].
 //
 // Errors match [ErrSign]. They contain nothing of the key or of a token. Sign refuses:
 //
@@ -165,9 +165,15 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 			"give the ID of the user in valid Unicode")
 	}
 	now := s.clock()
+	expires := now.Add(s.lifetime)
+	if o.latest != nil && o.latest.Before(expires) {
+		if expires = *o.latest; expires.Unix() <= now.Unix() {
+			return "", signError("WithLatestExpiry: the time has passed; ask for a new token of the user")
+		}
+	}
 	payload, err := encodeClaimsSet(&jwt.RegisteredClaims{
 		Issuer: s.issuer, Subject: subject, Audience: s.audiences, ID: o.tokenID,
-		IssuedAt: &jwt.NumericDate{Time: now}, ExpiresAt: &jwt.NumericDate{Time: now.Add(s.lifetime)},
+		IssuedAt: &jwt.NumericDate{Time: now}, ExpiresAt: &jwt.NumericDate{Time: expires},
 	}, claim, o.own)
 	if err != nil {
 		return "", err

@@ -274,6 +274,42 @@ func TestWithTokenID(t *testing.T) {
 	}
 }
 
+// A token that is derived from another one does not outlive it.
+func TestWithLatestExpiry(t *testing.T) {
+	now, lifetime := testClock(), 10*time.Minute
+	signer := newSigner(t, usertoken.WithLifetime(lifetime))
+	for _, c := range []struct {
+		name   string
+		latest time.Time
+		want   time.Time // zero if it is refused
+	}{
+		{"before the end of the lifetime", now.Add(time.Minute), now.Add(time.Minute)},
+		{"a second from now", now.Add(time.Second), now.Add(time.Second)},
+		{"cut to the second", now.Add(2*time.Second - 1), now.Add(time.Second)},
+		{"another time zone", now.Add(time.Minute).In(time.FixedZone("", 7200)), now.Add(time.Minute)},
+		{"the end of the lifetime", now.Add(lifetime), now.Add(lifetime)},
+		{"after the lifetime", now.Add(time.Hour), now.Add(lifetime)},
+		{"less than a second from now", now.Add(time.Second - 1), time.Time{}},
+		{"now", now, time.Time{}},
+		{"passed", now.Add(-time.Second), time.Time{}},
+		{"zero", time.Time{}, time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			token, err := signer.SignUnrestricted(testSubject, usertoken.WithLatestExpiry(c.latest))
+			if c.want.IsZero() {
+				requireReasons(t, err, usertoken.ErrSign)
+				require.ErrorContains(t, err, "WithLatestExpiry: the time has passed")
+				require.Empty(t, token)
+				return
+			}
+			require.NoError(t, err)
+			claims := must[*usertoken.Claims](t)(newVerifier(t).Verify(token))
+			require.True(t, c.want.Equal(claims.ExpiresAt.Time), claims.ExpiresAt)
+			require.True(t, now.Equal(claims.IssuedAt.Time), claims.IssuedAt)
+		})
+	}
+}
+
 // WithClaims signs claims that Decode reads.
 func TestWithClaims(t *testing.T) {
 	type owned struct {
