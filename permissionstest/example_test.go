@@ -147,12 +147,12 @@ func ExampleDenials() {
 	server := newServer(kit.Verifier())
 	target := permissions.Integration("slack").
 		Credential(permissions.ID(annsCredential), permissions.ExternalID("finance"))
-	for scope, policy := range permissionstest.Denials(t, target) {
+	for denied, policy := range permissionstest.Denials(t, target, permissions.CredentialWrite) {
 		request := httptest.NewRequest("DELETE", "/complete/"+annsCredential, nil)
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, kit.Authorize(t, request, "ann", policy))
 		if w.Code != http.StatusForbidden && w.Code != http.StatusNotFound {
-			fmt.Printf("got %d with a token that denies %v\n", w.Code, scope)
+			fmt.Printf("got %d with a token that denies %s\n", w.Code, denied)
 		}
 	}
 	// Output: got 204 with a token that denies credential:ext:finance

@@ -1,6 +1,6 @@
 // Package permissionstest helps to test code that uses permissions. It makes tokens that verify, without
 // a key file, and tokens that must be refused. [Probe] finds handlers that forget an identifier, and [Denials]
-// finds those that ask about something else than they use. Assertions say why a policy allows or denies.
+// finds those that ask about something else than they do. Assertions say why a policy allows or denies.
 //
 //	kit := permissionstest.Shared()
 //	server := newServer(kit.Verifier())

@@ -298,7 +298,7 @@ func TestDenials(t *testing.T) {
 		name        string
 		action      permissions.Permission
 		used, asked permissions.Target
-		denials     []string // all that Denials yields for what is used
+		denials     []string // all that Denials yields for what is used, without the action
 		passed      []string // those that allow what is asked
 	}{
 		{"right", permissions.ProxyAPI, credential, credential, []string{ofSlack, ofID, ofExternalID}, nil},
@@ -333,12 +333,12 @@ func TestDenials(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var denials, passed []string
-			for scope, policy := range permissionstest.Denials(t, c.used) {
-				denials = append(denials, scope.String())
-				require.False(t, policy.Allowed(c.action, c.used), scope)
-				require.True(t, policy.Allowed(c.action, other), scope)
+			for denied, policy := range permissionstest.Denials(t, c.used) {
+				denials = append(denials, denied)
+				require.False(t, policy.Allowed(c.action, c.used), denied)
+				require.True(t, policy.Allowed(c.action, other), denied)
 				if policy.Allowed(c.action, c.asked) {
-					passed = append(passed, scope.String())
+					passed = append(passed, denied)
 				}
 			}
 			require.Equal(t, c.denials, denials)
@@ -353,6 +353,52 @@ func TestDenials(t *testing.T) {
 	}
 }
 
+// A handler can ask about the right target, and about another action than it does.
+func TestDenialsOfActions(t *testing.T) {
+	credential := slack.Credential(permissions.ID(someID), permissions.ExternalID("acme"))
+	all := permissions.AllPermissions()
+	for _, c := range []struct {
+		name    string
+		target  permissions.Target
+		actions []permissions.Permission
+		denied  [][]permissions.Permission // by each policy, in order
+	}{
+		{"one", credential, []permissions.Permission{permissions.ProxyAPI}, [][]permissions.Permission{{permissions.ProxyAPI}}},
+		{"the user", permissions.User(), []permissions.Permission{permissions.Events},
+			[][]permissions.Permission{{permissions.Events}}},
+		{"several", credential, []permissions.Permission{permissions.CredentialWrite, permissions.ActionKit},
+			[][]permissions.Permission{{permissions.CredentialWrite}, {permissions.ActionKit}}},
+		{"one that another includes", credential, []permissions.Permission{permissions.SettingsRead},
+			[][]permissions.Permission{{permissions.SettingsRead, permissions.SettingsWrite}}},
+		{"one that includes another", credential, []permissions.Permission{permissions.MetadataWrite},
+			[][]permissions.Permission{{permissions.MetadataWrite}}},
+		{"a declared one", credential, []permissions.Permission{"export"}, [][]permissions.Permission{{}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			i := 0
+			for denied, policy := range permissionstest.Denials(t, c.target, c.actions...) {
+				if i == len(c.actions) {
+					break // the rest are scopes
+				}
+				require.Equal(t, string(c.actions[i]), denied)
+				require.False(t, policy.Allowed(c.actions[i], c.target))
+				var missing []permissions.Permission
+				for _, p := range all {
+					if !policy.Permissions(slack).Has(p) {
+						missing = append(missing, p)
+					}
+				}
+				require.ElementsMatch(t, c.denied[i], missing)
+				i++
+			}
+			require.Len(t, c.actions, i)
+			for range permissionstest.Denials(t, c.target, c.actions...) {
+				break
+			}
+		})
+	}
+}
+
 func TestDenialsRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -361,7 +407,7 @@ func TestDenialsRefuses(t *testing.T) {
 	}{
 		{"invalid", permissions.Integration(""), "permissionstest: permissions: invalid question: integration is empty"},
 		{"zero", permissions.Target{}, "permissionstest: permissions: invalid question: target is the zero Target"},
-		{"user", permissions.User(), "permissionstest: the target is the user, which no scope names"},
+		{"user, without an action", permissions.User(), "permissionstest: the target is the user, which no scope names"},
 		{"unknown", slack.Credential(permissions.ID(someID)),
 			"permissionstest: the credential external ID of the target is unknown"},
 		{"all unknown", slack.Credential(), "permissionstest: the credential ID and credential external ID of the target"},

@@ -2,6 +2,7 @@ package permissionstest
 
 import (
 	"iter"
+	"slices"
 	"testing"
 
 	"github.com/connectperms/permissions"
@@ -35,33 +36,39 @@ const probeClaim = `{
 // token has a rule for that identifier. The probe cannot know which identifiers are right: see [Denials].
 func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 
-// Denials yields policies with which a request must be refused if its handler uses a target, each with the scope
-// that it denies. There is one policy for each known identifier of the target: the name of the integration, and the
-// IDs and external IDs of the credential and the configuration. The policy allows everything else:
+// Denials yields policies with which a request must be refused if its handler does these actions with a target, each
+// with what it denies. There is one policy for each known identifier of the target: the name of the integration, and
+// the IDs and external IDs of the credential and the configuration. It denies that scope and allows everything else.
+// And there is one policy for each action. It grants all of the ten permissions except that action, and those that
+// include it:
 //
-//	for scope, policy := range permissionstest.Denials(t, target) {
+//	for denied, policy := range permissionstest.Denials(t, target, permissions.ProxyAPI) {
 //		w := httptest.NewRecorder()
 //		server.ServeHTTP(w, kit.Authorize(t, request(), "ann", policy))
 //		if w.Code != http.StatusForbidden && w.Code != http.StatusNotFound {
-//			t.Errorf("got %d with a token that denies %v", w.Code, scope)
+//			t.Errorf("got %d with a token that denies %s", w.Code, denied)
 //		}
 //	}
 //
-// A handler that lets a request through with one of these policies asks about something else than it uses. These
+// A handler that lets a request through with one of these policies asks about something else than it does. These
 // are the usual causes:
 //
 //   - Its query does not select the external ID, so the handler says that there is none.
 //   - It takes the integration from the URL and not from the row.
 //   - It takes one identifier for another one.
 //   - It asks about the user, or about the integration alone.
+//   - It asks about another action, or only whether the target is visible.
 //
 // A test with [Probe] does not find this, because all that the handler asks about is known. So test a handler with
 // Probe and with Denials.
 //
-// The target is what the handler uses, as the test knows it: each identifier is known, or known to be absent. Give
-// it an external ID, so that there is a policy for it. A target that is invalid, the user, or that has an unknown
-// identifier ends the test t.
-func Denials(t testing.TB, target permissions.Target) iter.Seq2[permissions.Scope, *permissions.Policy] {
+// Write the target out in the test: each identifier is known, or known to be absent. A function of the handler would
+// make the handler's mistake again. Give the target an external ID, so that there is a policy for it. For a handler
+// that only shows what is visible, give no action. A target that is invalid, or that has an unknown identifier, ends
+// the test t, and so does the user without an action.
+func Denials(
+	t testing.TB, target permissions.Target, actions ...permissions.Permission,
+) iter.Seq2[string, *permissions.Policy] {
 	t.Helper()
 	if err := target.Err(); err != nil {
 		t.Fatalf("permissionstest: %v", err)
@@ -70,10 +77,20 @@ func Denials(t testing.TB, target permissions.Target) iter.Seq2[permissions.Scop
 		t.Fatalf("permissionstest: the %v of the target is unknown; "+
 			"give every identifier of what the handler uses, or say that it is absent", unknown)
 	}
-	if target.Level() == permissions.KindUser {
-		t.Fatalf("permissionstest: the target is the user, which no scope names; give what the handler uses")
+	if target.Level() == permissions.KindUser && len(actions) == 0 {
+		t.Fatalf("permissionstest: the target is the user, which no scope names; give an action, or what the handler uses")
 	}
-	return func(yield func(permissions.Scope, *permissions.Policy) bool) {
+	return func(yield func(string, *permissions.Policy) bool) {
+		for _, action := range actions {
+			others := slices.DeleteFunc(permissions.AllPermissions(), func(p permissions.Permission) bool {
+				return permissions.NewPermissionSet(p).Has(action)
+			})
+			var b permissions.Builder
+			b.AnyIntegration().Allow(others...)
+			if !yield(string(action), mustBuild(&b)) {
+				return
+			}
+		}
 		for _, i := range []struct {
 			which permissions.Identifiers
 			scope string
@@ -92,13 +109,18 @@ func Denials(t testing.TB, target permissions.Target) iter.Seq2[permissions.Scop
 			var b permissions.Builder
 			b.AnyIntegration().AllowAll()
 			b.At(scope).DenyAll()
-			policy, err := b.Build()
-			if err != nil {
-				panic(err) // two rules of different scopes are always a policy
-			}
-			if !yield(scope, policy) {
+			if !yield(scope.String(), mustBuild(&b)) {
 				return
 			}
 		}
 	}
+}
+
+// mustBuild returns the policy of rules that are a policy in any case.
+func mustBuild(b *permissions.Builder) *permissions.Policy {
+	policy, err := b.Build()
+	if err != nil {
+		panic(err)
+	}
+	return policy
 }

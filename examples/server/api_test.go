@@ -234,38 +234,43 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestEveryHandlerAsksAboutWhatItUses has a policy that denies just one identifier of what a handler uses, and one
-// that denies what a handler leaves unknown.
-func TestEveryHandlerAsksAboutWhatItUses(t *testing.T) {
+// TestEveryHandlerAsksAboutWhatItDoes has policies that deny just one identifier of what a handler uses, or the
+// action, and one that denies what a handler leaves unknown.
+func TestEveryHandlerAsksAboutWhatItDoes(t *testing.T) {
 	kit := permissionstest.Shared()
+	var (
+		connects = []permissions.Permission{permissions.CredentialWrite}
+		sends    = []permissions.Permission{permissions.ProxyAPI}
+	)
 	finance := func(f *fixture) permissions.Target {
 		return permissions.Integration("slack").
 			Credential(permissions.ID(f.ids["slack/finance"]), permissions.ExternalID("finance"))
 	}
 	for _, c := range []struct {
-		name string
-		uses func(f *fixture) permissions.Target
-		do   func(f *fixture, policy *permissions.Policy) (int, string)
-		want int
+		name    string
+		uses    func(f *fixture) permissions.Target
+		actions []permissions.Permission // none for a handler that only shows
+		do      func(f *fixture, policy *permissions.Policy) (int, string)
+		want    int
 	}{
-		{"get", finance, func(f *fixture, p *permissions.Policy) (int, string) {
+		{"get", finance, nil, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "GET", "/integrations/slack/credentials/"+f.ids["slack/finance"], "")
 		}, 200},
-		{"get by external ID", finance, func(f *fixture, p *permissions.Policy) (int, string) {
+		{"get by external ID", finance, nil, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "GET", "/integrations/slack/credentials/finance", "")
 		}, 200},
-		{"disconnect", finance, func(f *fixture, p *permissions.Policy) (int, string) {
+		{"disconnect", finance, connects, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "DELETE", "/integrations/slack/credentials/"+f.ids["slack/finance"], "")
 		}, 204},
-		{"proxy", finance, func(f *fixture, p *permissions.Policy) (int, string) {
+		{"proxy", finance, sends, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "POST", "/integrations/slack/proxy/chat", "", using(f.ids["slack/finance"]))
 		}, 200},
-		{"proxy by external ID", finance, func(f *fixture, p *permissions.Policy) (int, string) {
+		{"proxy by external ID", finance, sends, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "POST", "/integrations/slack/proxy/chat", "", using("finance"))
 		}, 200},
 		{"connect", func(f *fixture) permissions.Target {
 			return permissions.Integration("slack").Credential(permissions.NoID(), permissions.ExternalID("new"))
-		}, func(f *fixture, p *permissions.Policy) (int, string) {
+		}, connects, func(f *fixture, p *permissions.Policy) (int, string) {
 			return f.do(t, p, "POST", "/integrations/slack/credentials", `{"external_id": "new", "account": "new"}`)
 		}, 201},
 	} {
@@ -273,9 +278,9 @@ func TestEveryHandlerAsksAboutWhatItUses(t *testing.T) {
 			t.Run(c.name+", "+database, func(t *testing.T) {
 				f := newFixture(t, kit, database)
 				before := f.rows(t)
-				for scope, policy := range permissionstest.Denials(t, c.uses(f)) {
+				for denied, policy := range permissionstest.Denials(t, c.uses(f), c.actions...) {
 					status, body := c.do(f, policy)
-					require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, status, "%v: %s", scope, body)
+					require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, status, "%s: %s", denied, body)
 					require.Equal(t, before, f.rows(t))
 				}
 				status, body := c.do(f, permissionstest.Probe())
