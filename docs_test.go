@@ -297,7 +297,14 @@ func TestREADMEServer(t *testing.T) {
 	}
 	require.Contains(t, program, `":8080"`)
 	address := freeAddress(t)
-	binary := compile(t, strings.ReplaceAll(program, `":8080"`, `"`+address+`"`))
+	const salesID, financeID = "3fa85f64-5717-4562-b3fc-2c963f66afa6", "6b2f3a52-6c0e-4f0e-8a39-0c4f3f1f6f11"
+	const fillRows = `
+		func init() {
+			sales, finance := "sales", "finance"
+			rows["` + salesID + `"] = row{"ann", "slack", "` + salesID + `", &sales}
+			rows["` + financeID + `"] = row{"ann", "slack", "` + financeID + `", &finance}
+		}`
+	binary := compile(t, strings.ReplaceAll(program, `":8080"`, `"`+address+`"`)+fillRows)
 
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -307,7 +314,7 @@ func TestREADMEServer(t *testing.T) {
 		"PARAGON_PUBLIC_KEY="+string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 
 	policy := permissions.MustParse(`{"integration:slack": {
-		"credential:*": ["proxy-api"], "credential:ext:finance": false}}`)
+		"credential:*": ["proxy-api"], "credential:ext:finance": ["workflows"]}}`)
 	sign := func(project string) string {
 		signer, err := usertoken.NewSigner(project, key)
 		require.NoError(t, err)
@@ -315,25 +322,22 @@ func TestREADMEServer(t *testing.T) {
 		require.NoError(t, err)
 		return token
 	}
-	send := func(method, path, token, credential string) int {
-		r, err := http.NewRequest(method, "http://"+address+path, nil)
+	send := func(method, path, token string) int {
+		r, err := http.NewRequest(method, "http://"+address+"/credentials/"+path, nil)
 		require.NoError(t, err)
 		r.Header.Set("Authorization", "Bearer "+token)
-		if credential != "" {
-			r.Header.Set("X-Paragon-Credential", credential)
-		}
 		resp, err := http.DefaultClient.Do(r)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		return resp.StatusCode
 	}
-	good, messages := sign("p"), "/slack/messages"
-	require.Equal(t, http.StatusAccepted, send("POST", messages, good, "sales"))
-	require.Equal(t, http.StatusUnauthorized, send("POST", messages, good[:len(good)-4]+"AAAA", "sales"))
-	require.Equal(t, http.StatusUnauthorized, send("POST", messages, sign("another"), "sales"))
-	require.Equal(t, http.StatusForbidden, send("POST", messages, good, "finance"))
-	require.Equal(t, http.StatusForbidden, send("POST", messages, good, "")) // some credential: it may be that of finance
-	require.Equal(t, http.StatusNotFound, send("DELETE", "/credentials/3fa85f64-5717-4562-b3fc-2c963f66afa6", good, ""))
+	good, messages := sign("p"), salesID+"/messages"
+	require.Equal(t, http.StatusAccepted, send("POST", messages, good))
+	require.Equal(t, http.StatusUnauthorized, send("POST", messages, good[:len(good)-4]+"AAAA"))
+	require.Equal(t, http.StatusUnauthorized, send("POST", messages, sign("another")))
+	require.Equal(t, http.StatusForbidden, send("POST", financeID+"/messages", good))
+	require.Equal(t, http.StatusForbidden, send("DELETE", salesID, good))
+	require.Equal(t, http.StatusNotFound, send("DELETE", "0b1c2d3e-4f50-4000-8000-00000000000a", good))
 	require.NoError(t, server.Process.Kill())
 	_ = server.Wait()
 
@@ -342,7 +346,7 @@ func TestREADMEServer(t *testing.T) {
 		lines = append(lines, scanner.Text())
 	}
 	require.Len(t, lines, 5, "one line for each refusal: %s", lines)
-	for i, want := range []string{"signature", "useparagon.com/another", "not_granted", "undetermined", "not found"} {
+	for i, want := range []string{"signature", "useparagon.com/another", "finance", "not_granted", "not found"} {
 		require.Contains(t, lines[i], want)
 	}
 	require.NotContains(t, strings.Join(lines, "\n"), good)

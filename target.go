@@ -234,8 +234,9 @@ func UUID(id [16]byte) Identifier {
 	return Identifier{id: uuidOf(&id)}
 }
 
-// ExternalID is a known external ID. An external ID that SPEC 2.4 forbids, such as the empty one,
-// makes a target invalid.
+// ExternalID is a known external ID, as the object has it: without ext: or another prefix of a scope.
+// For what a request header of the platform says, take [Reference]. An external ID that SPEC 2.4
+// forbids, such as the empty one, makes a target invalid.
 func ExternalID(id string) Identifier { return newIdentifier(externalIDText, id) }
 
 // NoID says that there is no ID: the object is yet to be created (SPEC 3.2).
@@ -618,7 +619,8 @@ func (t Target) MarshalJSON() ([]byte, error) {
 //
 // Beware: encoding/json matches the names of struct fields without regard to letter case, and calls
 // UnmarshalJSON again for a repeated member. So a struct that holds a Target can get another one than a
-// strict reader sees.
+// strict reader sees. And do not take a target from the body of a request: who writes "externalId": null
+// there claims that nobody need look it up, which can turn a no into a yes.
 func (t *Target) UnmarshalJSON(data []byte) error {
 	d := targetDecoder{Scanner: strictjson.Scanner{Text: string(data)}}
 	if parsed, ok := d.target(); !ok || !d.End() {

@@ -14,10 +14,10 @@
 //
 //	auth := httpauth.New(verifier, httpauth.WithLogger(slog.Default()))
 //	mux.Handle("DELETE /credentials/{id}", httpauth.Guard(auth, permissions.CredentialWrite, load, disconnect))
-//	mux.Handle("POST /integrations/{integration}/credentials", auth.Require(permissions.CredentialWrite,
-//		httpauth.Sources{Integration: httpauth.Path("integration")}.Target)(connect))
+//	mux.Handle("POST /events", auth.Require(permissions.Events, httpauth.Sources{}.Target)(sendEvent)) // of the user
 //
-// The function load finds the row of the credential, and gives its target both identifiers:
+// The function load finds the row of the credential among those of the user ([Claims]), and gives its target both
+// identifiers:
 //
 //	return permissions.Integration(row.Integration).Credential(permissions.ID(row.ID),
 //		permissions.ExternalIDPtr(row.ExternalID)), row, nil
