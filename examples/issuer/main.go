@@ -42,8 +42,8 @@ const adminClaim = `{
   }
 }`
 
-// What the admin asks for in Anna's name: two credentials and all that can be done with them, and all of
-// the others' in Salesforce, to read settings.
+// What the admin asks for in Anna's name: all that can be done with two credentials, and to read the settings of the
+// other credentials in Salesforce.
 const annasRequest = `{
   "integration:salesforce": {
     "credential:*": ["settings:read"],
@@ -79,7 +79,7 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := permissions.Parse([]byte(adminClaim))
+	admin, err := received(signer, verifier, adminClaim)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func run(out io.Writer) error {
 		{permissions.ProxyAPI, shared}, {permissions.Workflows, shared},
 	} {
 		fmt.Fprintf(w, "%s with %s %s credential", q.action, q.with.owner, q.with.integration)
-		for _, policy := range []*permissions.Policy{admin, requested, claims.Policy} {
+		for _, policy := range []*permissions.Policy{admin.Policy, requested, claims.Policy} {
 			fmt.Fprintf(w, "\t%s", answer(policy, q.action, q.with))
 		}
 		fmt.Fprintln(w)
@@ -122,7 +122,7 @@ func run(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	both, err := permissions.Intersect(admin, requested)
+	both, err := permissions.Intersect(admin.Policy, requested)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func run(out io.Writer) error {
 	fmt.Fprintln(out, "\nanalyze.Equal proves that the same is true of every other question.")
 
 	// No claim says what the other admin has and asks for together, so nothing is signed.
-	if admin, err = permissions.Parse([]byte(otherAdminClaim)); err != nil {
+	if admin, err = received(signer, verifier, otherAdminClaim); err != nil {
 		return err
 	}
 	if requested, err = permissions.Parse([]byte(bensRequest)); err != nil {
@@ -147,15 +147,28 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// issue signs a token with what is requested, as far as the issuer has it.
-func issue(signer *usertoken.Signer, issuer *permissions.Policy, subject string, requested *permissions.Policy) (
+// received returns the claims of the token that an admin sends with a request.
+func received(signer *usertoken.Signer, verifier *usertoken.Verifier, claim string) (*usertoken.Claims, error) {
+	policy, err := permissions.Parse([]byte(claim))
+	if err != nil {
+		return nil, err
+	}
+	token, err := signer.Sign("admin@example.com", policy)
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Verify(token)
+}
+
+// issue signs a token with what is requested, as far as the admin has it. It does not outlive the admin's token.
+func issue(signer *usertoken.Signer, admin *usertoken.Claims, subject string, requested *permissions.Policy) (
 	string, error,
 ) {
-	narrowed, err := permissions.Narrow(issuer, requested)
+	narrowed, err := permissions.Narrow(admin.Policy, requested)
 	if err != nil {
 		return "", err
 	}
-	return signer.Sign(subject, narrowed)
+	return signer.Sign(subject, narrowed, usertoken.WithLatestExpiry(admin.ExpiresAt.Time))
 }
 
 func answer(p *permissions.Policy, action permissions.Permission, c credential) string {
