@@ -19,6 +19,6 @@ version=$(echo "$modules" | sed -n '1s/.* //p')
 GOPROXY="file://$scratch/proxy,file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
 GOMODCACHE="$scratch/modcache"
 GONOSUMDB="$root,$root/*"
-GOFLAGS="$(go env GOFLAGS) -modcacherw -trimpath" # with a path of $scratch, compiled packages would be of no use later
+GOFLAGS="$(go env GOFLAGS) -modcacherw -trimpath" # without -trimpath, cached packages would depend on the path of $scratch
 GOWORK=off
 export GOPROXY GOMODCACHE GONOSUMDB GOFLAGS GOWORK

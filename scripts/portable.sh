@@ -24,7 +24,8 @@ GOARCH=386 go vet ./...
 core='^Test(Conformance|FirstMistake|Edges|Names|ID|UUID|Repeated|NotRepeated|Holders|OrderOfRules|WhichRule|Target)'
 wide='^Test(Differential|FromValue|Hostile|LargeClaim|Parse)'
 
-# run ARCH PATTERN PROGRAM... tests the scanner, and what matches in the root package. It fails if little matches.
+# run ARCH PATTERN [EMULATOR] tests internal/strictjson, internal/text, and what matches PATTERN in the root package. It
+# fails if no more than 20 tests match.
 run() {
 	arch=$1 pattern=$2
 	shift 2

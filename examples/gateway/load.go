@@ -31,12 +31,12 @@ import (
 // bounds says how much is measured.
 type bounds struct {
 	requests    int           // for each row
-	longest     time.Duration // for each row
+	limit       time.Duration // for each row
 	connections []int
 	replicas    []int
 }
 
-var defaultBounds = bounds{requests: 6000, longest: 6 * time.Second, connections: []int{1, 16, 256},
+var defaultBounds = bounds{requests: 6000, limit: 6 * time.Second, connections: []int{1, 16, 256},
 	replicas: []int{1, 3}}
 
 // What a replica checks.
@@ -148,7 +148,7 @@ func (r *replica) cpu() (time.Duration, error) {
 	return time.Duration(us) * time.Microsecond, err
 }
 
-// A bench is replicas after nginx, which is before a service in this process.
+// A bench is nginx in front of a service in this process, and the replicas that nginx asks.
 type bench struct {
 	*stack
 	replicas []*replica
@@ -212,15 +212,15 @@ func (b *bench) cpu() (total time.Duration, err error) {
 type counts struct {
 	yes, no, wrong int           // wrong: allowed requests answered with 403, and denied ones that were served
 	failed         int           // no answer, or 5xx
-	longest        time.Duration // a failure took
+	longest        time.Duration // of the failures
 	latencies      []time.Duration
 	took           time.Duration
 }
 
-// drive sends requests over several connections, each one after the other. Every second one is denied if
-// mixed says so. Halfway it calls half, unless that is nil.
-func (b *bench) drive(requests, connections int, longest time.Duration, mixed bool, half func()) counts {
-	ctx, cancel := context.WithTimeout(context.Background(), longest)
+// drive sends requests over several connections, on each one after the other. If mixed is true, every second request
+// is one to deny. It calls half halfway, unless half is nil.
+func (b *bench) drive(requests, connections int, limit time.Duration, mixed bool, half func()) counts {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
@@ -355,13 +355,13 @@ func measureRows(key *rsa.PrivateKey, token, check string, replicas int, bounds 
 		return nil, err
 	}
 	defer b.stop()
-	b.drive(bounds.requests/10, 16, bounds.longest, false, nil) // to warm up
+	b.drive(bounds.requests/10, 16, bounds.limit, false, nil) // to warm up
 	for _, connections := range bounds.connections {
 		before, err := b.cpu()
 		if err != nil {
 			return nil, err
 		}
-		c := b.drive(bounds.requests, connections, bounds.longest, false, nil)
+		c := b.drive(bounds.requests, connections, bounds.limit, false, nil)
 		after, err := b.cpu()
 		if err != nil {
 			return nil, err
@@ -382,7 +382,7 @@ func measureKill(key *rsa.PrivateKey, token string, bounds bounds) (c counts, le
 		return c, 0, err
 	}
 	defer b.stop()
-	c = b.drive(bounds.requests, 16, bounds.longest, true, func() { _ = b.replicas[1].cmd.Process.Kill() })
+	c = b.drive(bounds.requests, 16, bounds.limit, true, func() { _ = b.replicas[1].cmd.Process.Kill() })
 	if c.wrong > 0 || b.leaked.Load() > 0 {
 		return c, b.leaked.Load(),
 			fmt.Errorf("a replica was killed: %d wrong answers, and %d denied requests reached the service",
@@ -417,7 +417,7 @@ kept alive. The token has %d bytes and a claim of 5 rules.
 
 | replicas | connections | check | requests/s | p50 | p99 | CPU/request |
 |---|---|---|---|---|---|---|
-`, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, busy, bounds.requests, bounds.longest, token)
+`, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, busy, bounds.requests, bounds.limit, token)
 	checks := map[string]string{checkNothing: "taken out", checkAll: "**token and policy**"}
 	for _, r := range rows {
 		n := len(r.latencies)

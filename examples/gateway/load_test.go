@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // nothing pass.
 func TestMeasure(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "LOAD.md")
-	few := bounds{requests: 200, longest: 20 * time.Second, connections: []int{1, 4}, replicas: []int{1, 3}}
+	few := bounds{requests: 200, limit: 20 * time.Second, connections: []int{1, 4}, replicas: []int{1, 3}}
 	require.NoError(t, measureInto(file, few))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestMeasure(t *testing.T) {
 	require.NotContains(t, string(text), "NaN")
 	require.Regexp(t, `\n\| \d+ \| \d+ \| 0 \| 0 \| \d+ \|\n`, string(text))
 
-	few.longest = 0
+	few.limit = 0
 	require.ErrorContains(t, measureInto(file, few), "0 passed")
 }
 

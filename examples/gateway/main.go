@@ -117,8 +117,8 @@ func run(ctx context.Context, listen, program string, env func(string) string) e
 	return serveUntil(ctx, listen, decision)
 }
 
-// show shows each gateway that is installed. It is an error if none is, and if an answer is not the right
-// one.
+// show sends requests through nginx and Caddy, each if it is installed. It is an error if neither is, or if an answer
+// is wrong.
 func show(ctx context.Context, out io.Writer) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -199,7 +199,7 @@ func showGateway(ctx context.Context, out io.Writer, g gateway, verifier *userto
 			return err
 		}
 		if resp.StatusCode != http.StatusOK {
-			body = []byte("the service saw nothing") // and this is the gateway's page
+			body = []byte("the service saw nothing") // in place of the gateway's error page
 		}
 		fmt.Fprintf(out, "%-7s %s %s%s\n        %s: %s\n", who+":", method, path, trick, resp.Status, body)
 		for _, status := range want {

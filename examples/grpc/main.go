@@ -81,8 +81,8 @@ func run(ctx context.Context, out io.Writer) error {
 		server.Stop()
 		<-served
 	}()
-	// With TLS, a client rather gives its token as grpc.WithPerRPCCredentials, which refuses to send it
-	// without.
+	// Over TLS, a client would give its token with grpc.WithPerRPCCredentials, which refuses to send it over an
+	// insecure connection.
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err

@@ -105,7 +105,8 @@ func (s *service) Disconnect(_ context.Context, m *pb.DisconnectRequest) (*pb.Di
 	return new(pb.DisconnectResponse), nil
 }
 
-// Proxy answers each body with itself. The first message was checked, and is a message as any other here.
+// Proxy answers each body with the ID and the body. The ID is in the first message, which the interceptor has checked
+// and Recv still returns.
 func (s *service) Proxy(stream grpc.BidiStreamingServer[pb.ProxyRequest, pb.ProxyResponse]) error {
 	first, err := stream.Recv()
 	if err != nil {

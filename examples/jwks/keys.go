@@ -16,10 +16,10 @@ import (
 
 // How keys are loaded.
 const (
-	refreshInterval = time.Hour       // at the least, keys are loaded so often
+	refreshInterval = time.Hour       // keys are loaded at least this often
 	httpTimeout     = 5 * time.Second // for one request to the server of the keys
-	unknownInterval = time.Minute     // between two requests because of key IDs that are not known
-	unknownWait     = 3 * time.Second // for such a request, at the most
+	unknownInterval = time.Minute     // the least time between two requests because of unknown key IDs
+	unknownWait     = 3 * time.Second // the most that a token waits for such a request, its turn included
 )
 
 // Keys are the keys of a JSON Web Key Set (RFC 7517) that a URL serves. They are loaded when the Keys are

@@ -23,7 +23,7 @@ const (
 	theirs  = "2f1e4d3c-5b6a-4798-8a9b-0c1d2e3f4a5b" // a configuration
 )
 
-// The claim of the token. Everybody may send events. In Salesforce, Anna's credential may be used
+// The claim of the token. Events may be sent. In Salesforce, Anna's credential may be used
 // and no other. The settings of Team A's configurations may be changed.
 const claim = `{
   "integration:*": ["events"],

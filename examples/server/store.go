@@ -80,7 +80,7 @@ CREATE INDEX IF NOT EXISTS credentials_by_external_id ON credentials (external_i
 )
 
 // openStore opens the store in a database: "" is SQLite in memory, and postgres://... is PostgreSQL, where
-// it makes the table unless it is there. A temporary table of PostgreSQL is gone in the end.
+// it makes the table unless it is there. If temporary is true, the table lasts as long as the connection.
 func openStore(ctx context.Context, database string, temporary bool) (*store, error) {
 	s := &store{columns: permissions.Columns{
 		Integration:          permissions.CheckedColumn("integration"),

@@ -235,7 +235,7 @@ func testPaste(t *testing.T, p *tab) {
 
 func testVerify(t *testing.T, p *tab) {
 	token, key := signed(t, slackOnly)
-	_, other := signed(t, slackOnly)
+	another, other := signed(t, slackOnly)
 	p.paste("textbox", claimBox, token)
 	p.shows(".verification", "NOT VERIFIED")
 	p.paste("textbox", "Public key (PEM, or base64 of it)", key)
@@ -246,10 +246,27 @@ func testVerify(t *testing.T, p *tab) {
 	p.until(`T.verdict() === "✓ VERIFIED"`, "it says VERIFIED")
 	p.picture("verified.png")
 
+	// While it is verified again, the verdict stays.
+	verdicts := func() []string { return eval[[]string](p, "T.verdicts") }
+	recheck := func() {
+		eval[any](p, "T.watchVerdicts()")
+		for range 3 {
+			eval[any](p, "T.recheck()")
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	recheck()
+	require.Equal(t, []string{"✓ VERIFIED."}, verdicts())
+
+	// With another project, the verdict of the one before it is not shown.
+	eval[any](p, "T.watchVerdicts()")
 	p.write("f")
 	p.until(`document.querySelector(".strip.refused")`, "another project is refused")
 	p.shows(".verification", "REFUSED")
 	p.shows(".verification", "aud")
+	require.Equal(t, []string{"✓ VERIFIED.", "⚠ NOT VERIFIED.", "✗ REFUSED."}, verdicts())
+	recheck()
+	require.Equal(t, []string{"✗ REFUSED."}, verdicts())
 	p.key(kb.Backspace)
 	p.until(`document.querySelector(".strip.verified")`, "it is verified again")
 
@@ -270,6 +287,14 @@ func testVerify(t *testing.T, p *tab) {
 	p.until(`document.querySelector(".strip.not-verified")`, "a changed claim is not verified")
 	p.key(kb.Backspace)
 	p.until(`document.querySelector(".strip.verified")`, "the claim of the token is verified")
+
+	// Nor is it for another token, even one with the same claim.
+	eval[any](p, "T.watchVerdicts()")
+	p.click("textbox", "Claim")
+	p.key("a", chromedp.ModifierCtrl)
+	p.pasteHere(another)
+	p.until(`document.querySelector(".strip.refused")`, "another token is refused")
+	require.Equal(t, []string{"✓ VERIFIED.", "⚠ NOT VERIFIED.", "✗ REFUSED."}, verdicts())
 
 	p.click("button", "Forget it")
 	p.until(`!document.querySelector(".token")`, "the token is forgotten")

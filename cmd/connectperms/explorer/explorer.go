@@ -28,8 +28,8 @@ type Options struct {
 	// 127.0.0.1:0. Port 0 takes one that is free.
 	Addr string
 
-	// Inputs is what the page starts with: up to two claims, payloads or tokens. The page can read nothing
-	// else.
+	// Inputs is what the page starts with: up to two claims, payloads or tokens. The server gives the page
+	// nothing else from this machine.
 	Inputs []Input
 
 	// Version is what the page shows as its version.
@@ -52,9 +52,9 @@ const maxInputs = 2
 const shutdownTime = time.Second
 
 // Serve serves the page until ctx is done, and then returns nil. It writes one line with the address to w.
-// Only who knows the address can open the page, because a part of it is random.
+// A part of the address is random, so only those who know it can open the page.
 //
-// The error says what is wrong with the options, or why it could not listen.
+// The error says what is wrong with the options, or why it could not listen, write to w or serve.
 func Serve(ctx context.Context, w io.Writer, o Options) error {
 	if len(o.Inputs) > maxInputs {
 		return fmt.Errorf("explorer: %d inputs; the page shows up to %d", len(o.Inputs), maxInputs)

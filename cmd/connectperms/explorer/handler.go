@@ -15,9 +15,9 @@ import (
 	"github.com/connectperms/permissions/cmd/connectperms/explorer/tokens"
 )
 
-// Policy returns the Content-Security-Policy of the page, for its HTML. With WebAssembly, the page may compile
-// that. The page loads its own files, asks its own host, and nothing else.
-func Policy(webAssembly bool) string {
+// ContentSecurityPolicy returns the Content-Security-Policy of the page: it loads its own files and connects to its
+// own host, and nothing else. If webAssembly is true, the page may also compile WebAssembly.
+func ContentSecurityPolicy(webAssembly bool) string {
 	scripts := "'self'"
 	if webAssembly {
 		scripts += " 'wasm-unsafe-eval'"
@@ -64,7 +64,7 @@ func (h *handler) url() string { return "http://" + h.host + "/" + h.secret + "/
 // ServeHTTP answers a request of the page, and refuses every other one.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range map[string]string{
-		"Content-Security-Policy":      Policy(false) + "; frame-ancestors 'none'",
+		"Content-Security-Policy":      ContentSecurityPolicy(false) + "; frame-ancestors 'none'",
 		"X-Content-Type-Options":       "nosniff",
 		"Referrer-Policy":              "no-referrer",
 		"Cross-Origin-Opener-Policy":   "same-origin",

@@ -137,8 +137,8 @@ func TestPolicy(t *testing.T) {
 		require.Equal(t, "same-origin", response.Header.Get("Cross-Origin-Resource-Policy"))
 		require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 	}
-	require.NotContains(t, explorer.Policy(false), "wasm")
-	require.Contains(t, explorer.Policy(true), "script-src 'self' 'wasm-unsafe-eval';")
+	require.NotContains(t, explorer.ContentSecurityPolicy(false), "wasm")
+	require.Contains(t, explorer.ContentSecurityPolicy(true), "script-src 'self' 'wasm-unsafe-eval';")
 }
 
 // The index has no script and no style in it, because the policy would refuse them.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -93,7 +94,7 @@ func (r *results) chart() []byte {
 		}
 	}
 	// Labels beside the ends of their lines, moved down where they would touch.
-	slices.SortFunc(labels, func(a, b label) int { return int(math.Copysign(1, a.y-b.y)) })
+	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.y, b.y) })
 	for i := range labels {
 		if i > 0 {
 			labels[i].y = max(labels[i].y, labels[i-1].y+18)

@@ -94,14 +94,14 @@ type way struct {
 }
 
 var ways = []way{
-	{"load all rows and loop", func(ctx context.Context, db *sql.DB, d *database, p *permissions.Policy) ([]string,
+	{"load all rows and loop", func(ctx context.Context, db *sql.DB, _ *database, p *permissions.Policy) ([]string,
 		error) {
-		ids, err := loop(ctx, db, d, p, 0)
+		ids, err := loop(ctx, db, p, 0)
 		return ids[:min(len(ids), pageSize)], err
 	}},
-	{"loop until the page is full", func(ctx context.Context, db *sql.DB, d *database,
+	{"loop until the page is full", func(ctx context.Context, db *sql.DB, _ *database,
 		p *permissions.Policy) ([]string, error) {
-		return loop(ctx, db, d, p, pageSize)
+		return loop(ctx, db, p, pageSize)
 	}},
 	{"the condition", selected},
 }
@@ -113,7 +113,8 @@ const (
 	condition
 )
 
-func loop(ctx context.Context, db *sql.DB, d *database, p *permissions.Policy, most int) (ids []string, err error) {
+// loop asks the policy about one row after the other, and ends when it has found most rows. A most of 0 is no limit.
+func loop(ctx context.Context, db *sql.DB, p *permissions.Policy, most int) (ids []string, err error) {
 	rows, err := db.QueryContext(ctx,
 		"SELECT id, integration, external_id FROM credentials WHERE owner = 'ann' ORDER BY id")
 	if err != nil {
@@ -247,14 +248,14 @@ func measure(ctx context.Context, most int, each time.Duration, progress io.Writ
 				CASE WHEN n %% 4 = 0 THEN NULL ELSE 'team ' || n %% 50000 END FROM numbers`,
 		},
 	} {
-		if err := r.database(ctx, &d, each, progress); err != nil {
+		if err := r.addDatabase(ctx, &d, each, progress); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
 	return r, nil
 }
 
-func (r *results) database(ctx context.Context, d *database, each time.Duration, progress io.Writer) error {
+func (r *results) addDatabase(ctx context.Context, d *database, each time.Duration, progress io.Writer) error {
 	db, err := sql.Open(d.driver, d.source)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/analyze"
+	"github.com/connectperms/permissions/cmd/connectperms/internal/claimsset"
 )
 
 // A claim is a text that was parsed, and where its rules are in it. It does not change.
@@ -25,9 +26,9 @@ type claim struct {
 	members  []member
 	pointers func() map[string]int // the member at each pointer
 
-	findings func() []analyze.Finding
-	rows     func() *view  // the outline of this claim alone
-	nearUser func() nearby // the rules near the user
+	findings       func() []analyze.Finding
+	rows           func() *view      // the outline of this claim alone
+	userCandidates func() candidates // the candidates for the user
 }
 
 // unrestrictedHandle is the handle of the policy of a token without the claim.
@@ -65,13 +66,13 @@ func newClaim(handle, text string, policy *permissions.Policy) *claim {
 	})
 	c.findings = sync.OnceValue(func() []analyze.Finding { return analyze.Lint(policy) })
 	c.rows = sync.OnceValue(func() *view { return newView([]*claim{c}) })
-	c.nearUser = sync.OnceValue(func() nearby {
+	c.userCandidates = sync.OnceValue(func() candidates {
 		var rules []int
 		for _, s := range policy.Explain(permissions.Events, permissions.User()).Steps {
 			rules = append(rules, c.number(s.Rule))
 		}
 		slices.Sort(rules)
-		return c.nearby(rules)
+		return c.candidatesOf(rules)
 	})
 	return c
 }
@@ -105,7 +106,7 @@ type ruleRef struct {
 	Row int `json:"row"`
 }
 
-// ref returns the reference of the rule with a number, or nil if the number is -1. The row is that of a view.
+// ref returns the rule with a number, or nil for -1. Its row is the one in v, or -1 if v does not have its path.
 func (c *claim) ref(number int, v *view) *ruleRef {
 	if number < 0 {
 		return nil
@@ -179,11 +180,8 @@ func looksLike(text string) string {
 		text = strings.TrimSpace(rest)
 	}
 	if strings.HasPrefix(text, "{") {
-		payload := NewRequest(text)
-		for _, name := range []string{permissions.ClaimName, "sub", "exp", "aud", "iat", "iss"} {
-			if payload.members[name] != "" {
-				return "payload"
-			}
+		if NewRequest(text).err == nil && claimsset.Is(text) {
+			return "payload"
 		}
 		return ""
 	}

@@ -17,7 +17,7 @@ type textEdit struct {
 	Insert string `json:"insert"`
 }
 
-// editTo returns the edit that makes another text of the claim's.
+// editTo returns the edit that turns the text of the claim into another one.
 func (c *claim) editTo(text string) textEdit {
 	from := 0
 	for from < len(c.text) && from < len(text) && c.text[from] == text[from] {
@@ -36,12 +36,13 @@ func (c *claim) editTo(text string) textEdit {
 	return textEdit{c.units(from), c.units(to), text[from:end]}
 }
 
-// atRune reports whether neither place is inside a character.
+// atRune reports whether offset i of a and offset j of b are where a character begins, or the end.
 func atRune(a, b string, i, j int) bool {
 	return (i == len(a) || utf8.RuneStart(a[i])) && (j == len(b) || utf8.RuneStart(b[j]))
 }
 
-// grantMore returns the edit that adds a permission to what a rule grants, with the layout of the array.
+// grantMore returns the edit that adds a permission to what a rule grants, with the layout of the array. It returns
+// false for a rule that grants everything.
 func (c *claim) grantMore(rule int, action permissions.Permission) (textEdit, bool) {
 	m := c.members[c.ruleAt[rule]]
 	value, name := c.text[m.valueFrom:m.valueTo], `"`+string(action)+`"`
@@ -91,11 +92,12 @@ func (c *claim) addRule(path []permissions.Scope, grant []permissions.Permission
 	return textEdit{}, false
 }
 
-// childMember returns the member with a scope in the map of another one, or -1.
+// childMember returns the member with a scope in the map of the member parent, or -1. A parent of -1 is the whole
+// claim.
 func childMember(text string, all []member, parent int, scope permissions.Scope) int {
 	plain := `"` + scope.String() + `"`
 	for i := parent + 1; i < len(all) && (parent < 0 || i < all[parent].next); i = all[i].next {
-		// Without an escape, another text is the same scope only by the letter case of an ID.
+		// A key without escapes is this scope only if it equals plain, apart from the letter case of an ID.
 		if key := text[all[i].from:all[i].keyTo]; !strings.EqualFold(key, plain) && !strings.Contains(key, `\`) {
 			continue
 		}
@@ -111,8 +113,8 @@ func (c *claim) isSpaced() bool {
 	return len(c.members) > 0 && c.members[0].valueFrom > c.members[0].keyTo+1
 }
 
-// fixed returns the text with a fix applied, with the layout of everything else. If that cannot be done, the
-// text is what analyze makes of it, indented.
+// fixed returns the text with a fix applied, and keeps the layout of everything else. If it cannot, it returns the
+// claim that [analyze.Fix.Apply] makes, indented.
 func (c *claim) fixed(fix analyze.Fix) (string, error) {
 	compact, err := fix.Apply([]byte(c.text))
 	if err != nil {
@@ -132,7 +134,7 @@ func (c *claim) fixed(fix analyze.Fix) (string, error) {
 	return indented.String(), err
 }
 
-// sameClaim reports whether two texts are claims with the same rules and maps.
+// sameClaim reports whether two texts are claims with the same rules and the same number of nested maps.
 func sameClaim(text string, compact []byte) bool {
 	a, err := permissions.Parse([]byte(text))
 	if err != nil {
@@ -272,8 +274,8 @@ func setMember(text string, all []member, pointer, value string) (string, bool) 
 	return text[:from] + insert + text[to:], true
 }
 
-// newMember returns what to write in place of a part of the text, so that the map of a member has one more. It
-// is the last one, and has the layout of the one before it.
+// newMember returns the edit that adds a last member to the map of the member parent, or to the whole claim for -1.
+// The new member has the layout of the one before it.
 func newMember(text string, all []member, parent int, name, value string) (from, to int, insert string) {
 	last := -1
 	for i := parent + 1; i < len(all) && (parent < 0 || i < all[parent].next); i = all[i].next {

@@ -33,21 +33,21 @@ func (e *Engine) effects(r *Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	near := c.near(q.target)
+	candidates := c.candidatesFor(q.target)
 	var changed change
-	if changes := c.changes(near.policy.Explain(q.action, q.target), &near); number < len(changes) {
+	if changes := c.changes(candidates.policy.Explain(q.action, q.target), &candidates); number < len(changes) {
 		changed = changes[number]
 	}
 	if changed.Edit == nil {
 		return nil, Problem("request", "there is no such change of the claim")
 	}
-	var rules []int // those of other integrations have no say where the changed rule has one
+	var rules []int // without those that only apply in other integrations than the changed rule
 	for rule, path := range c.paths {
 		if overlap(path[:1], changed.path[:1]) {
 			rules = append(rules, rule)
 		}
 	}
-	before := c.nearby(rules).policy
+	before := c.candidatesOf(rules).policy
 	after, err := c.policyOf(rules, changed.path, changed.grant)
 	if err != nil {
 		return nil, err
@@ -77,8 +77,8 @@ func (e *Engine) effects(r *Request) (any, error) {
 	return answer, nil
 }
 
-// overlap reports whether something can match both paths, or be in what the other one matches. A thing can have
-// an ID and an external ID.
+// overlap reports whether a target can match both paths, as far as both go. An ID and an external ID overlap,
+// because one object can have both.
 func overlap(a, b []permissions.Scope) bool {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] && !a[i].IsWildcard() && !b[i].IsWildcard() && a[i].IsExternal() == b[i].IsExternal() {

@@ -17,12 +17,12 @@ import (
 // An Engine answers calls. The zero Engine is ready for use. Any number of goroutines may use one.
 type Engine struct {
 	mu     sync.Mutex
-	claims latest[*claim]
-	views  latest[*view]
+	claims lru[*claim]
+	views  lru[*view]
 }
 
-// maxKept is how many claims and how many views an engine keeps. A page shows two claims at a time, and
-// more of them are kept for the last steps in an editor.
+// maxKept is how many claims, and how many views, an engine keeps. The page shows two claims. The rest are earlier
+// texts of the editors, for undo.
 const maxKept = 8
 
 // calls has the function for each name.
@@ -47,8 +47,8 @@ var calls = map[string]func(*Engine, *Request) (any, error){
 // Has reports whether there is a call with a name.
 func Has(name string) bool { return calls[name] != nil }
 
-// Call answers the call with a name. Request is a JSON object, and so is the answer. An answer that has the
-// member error says that there is none, and why. So does the answer to a name that Call does not know.
+// Call answers the call with a name. The request and the answer are JSON objects. If there is no answer, such as
+// for an unknown name, the object has the member error, which says why.
 func (e *Engine) Call(name, request string) (answer []byte) {
 	f, ok := calls[name]
 	if !ok {
@@ -109,13 +109,13 @@ func failureOf(err error) (*Failure, bool) {
 	return questionFailure(err)
 }
 
-// latest keeps the values that were used last. It is for a few of them.
-type latest[T any] struct {
-	keys   []string // the one that was used last is last
+// lru is an LRU cache of maxKept values. A look-up searches the keys one by one.
+type lru[T any] struct {
+	keys   []string // from the least to the most recently used
 	values map[string]T
 }
 
-func (l *latest[T]) get(key string) (value T, ok bool) {
+func (l *lru[T]) get(key string) (value T, ok bool) {
 	if value, ok = l.values[key]; ok {
 		i := slices.Index(l.keys, key)
 		l.keys = append(slices.Delete(l.keys, i, i+1), key)
@@ -123,7 +123,7 @@ func (l *latest[T]) get(key string) (value T, ok bool) {
 	return value, ok
 }
 
-func (l *latest[T]) put(key string, value T) {
+func (l *lru[T]) put(key string, value T) {
 	if _, ok := l.get(key); ok {
 		return
 	}

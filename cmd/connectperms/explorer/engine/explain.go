@@ -33,9 +33,9 @@ type step struct {
 	Unknown permissions.Identifiers `json:"unknown,omitempty"`
 }
 
-// explain explains an answer. A brief explanation has all that people look at first, and takes no longer for a
-// large claim: it leaves out the rules that do not apply, and the lines of text. It has a hint only if it has no
-// change.
+// explain explains an answer. A brief explanation is for what people look at first. It leaves out the rules that do
+// not apply, and the lines of text, and has a hint only if it has no change. Only that hint takes longer for a large
+// claim.
 func (e *Engine) explain(r *Request) (any, error) {
 	brief := r.flag("brief")
 	q, err := r.asked()
@@ -46,14 +46,14 @@ func (e *Engine) explain(r *Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	near := c.near(q.target)
+	candidates := c.candidatesFor(q.target)
 	if !brief {
-		near.policy, near.numbers = c.policy, c.numbers
+		candidates.policy, candidates.numbers = c.policy, c.numbers
 	}
-	x := near.policy.Explain(q.action, q.target)
+	x := candidates.policy.Explain(q.action, q.target)
 	answer := explainAnswer{
 		Allowed: x.Decision.Allowed, Answer: answerOf(x.Decision), Reason: x.Decision.Reason,
-		Summary: x.Decision.String(), Rule: c.ref(near.number(x.Decision.Rule), v),
+		Summary: x.Decision.String(), Rule: c.ref(candidates.number(x.Decision.Rule), v),
 		Unknown: x.Decision.Unknown, ActsOn: x.ActsOn.String(), New: x.New,
 		Steps: []step{}, Omitted: x.Omitted, Hint: x.Hint, Changes: []change{},
 	}
@@ -65,12 +65,12 @@ func (e *Engine) explain(r *Request) (any, error) {
 			continue
 		}
 		answer.Steps = append(answer.Steps, step{
-			Rule: c.ref(near.number(s.Rule), v), Outcome: s.Outcome, Text: s.String(),
-			By: c.ref(near.number(s.By), v), Level: s.Level.String(), Unknown: s.Unknown,
+			Rule: c.ref(candidates.number(s.Rule), v), Outcome: s.Outcome, Text: s.String(),
+			By: c.ref(candidates.number(s.By), v), Level: s.Level.String(), Unknown: s.Unknown,
 		})
 	}
 	if !answer.Allowed {
-		answer.Changes = c.changes(x, &near)
+		answer.Changes = c.changes(x, &candidates)
 	}
 	if !brief {
 		answer.Text = x.String()
@@ -79,7 +79,7 @@ func (e *Engine) explain(r *Request) (any, error) {
 	answer.Hint = ""
 	if !answer.Allowed && len(answer.Changes) == 0 {
 		answer.Hint = x.Hint
-		if near.policy != c.policy {
+		if candidates.policy != c.policy {
 			answer.Hint = c.policy.Explain(q.action, q.target).Hint
 		}
 	}
@@ -87,14 +87,14 @@ func (e *Engine) explain(r *Request) (any, error) {
 	return answer, nil
 }
 
-// A change is another question, or an edit of the claim, with another answer than a denial.
+// A change is another question, or an edit of the claim, with which the answer is yes or, in place of undetermined,
+// no.
 type change struct {
 	Kind    string              `json:"kind"` // "question" or "claim"
 	Summary string              `json:"summary"`
 	Target  *permissions.Target `json:"target,omitempty"` // of a question
 	Answer  string              `json:"answer,omitempty"` // of a question
 	Edit    *textEdit           `json:"edit,omitempty"`   // of a claim
-	Others  bool                `json:"others,omitempty"` // of a claim: other answers change too
 
 	path  []permissions.Scope // of the rule that an edit changes or adds, and what it grants then
 	grant []permissions.Permission
@@ -103,8 +103,8 @@ type change struct {
 // maxChanges is how many questions are proposed.
 const maxChanges = 5
 
-// changes returns what makes the answer another one. Each change has been tried.
-func (c *claim) changes(x permissions.Explanation, near *nearby) []change {
+// changes returns the changes that lead to another answer. Each has been tried.
+func (c *claim) changes(x permissions.Explanation, candidates *candidates) []change {
 	changes := []change{}
 	isUseful := map[permissions.Target]bool{x.Target: false} // for the targets that were tried
 	ask := func(t permissions.Target) bool {
@@ -140,11 +140,11 @@ func (c *claim) changes(x permissions.Explanation, near *nearby) []change {
 			ask(absent(t, x.ActsOn))
 		}
 	}
-	return append(changes, c.edits(x, near)...)
+	return append(changes, c.edits(x, candidates)...)
 }
 
-// absent returns a target in which every unknown identifier is absent. A level down to the given one that
-// the target does not have is one without identifiers.
+// absent returns t with every unknown identifier absent. It adds the levels down to the given one that t lacks, with
+// both identifiers absent.
 func absent(t permissions.Target, to permissions.Kind) permissions.Target {
 	return rebuild(t, max(t.Level(), to), func(which permissions.Identifiers) permissions.Identifier {
 		if which == permissions.CredentialID || which == permissions.ConfigurationID {
@@ -154,8 +154,8 @@ func absent(t permissions.Target, to permissions.Kind) permissions.Target {
 	})
 }
 
-// named returns a target in which the unknown identifiers are what a rule names, as far as the rule goes. In
-// place of the user it is what is in the rule's integration.
+// named returns t with its unknown identifiers as a rule names them, and with the levels of the rule that t lacks.
+// In place of the user it is about the rule's integration, unless that is a wildcard.
 func named(t permissions.Target, rule permissions.Rule) permissions.Target {
 	path := rule.Path()
 	if len(path) == 0 {
@@ -192,8 +192,8 @@ func identifier(s permissions.Scope) permissions.Identifiers {
 	return permissions.IntegrationName
 }
 
-// rebuild returns a target of a level, with what is known of t, and what fill says of what is unknown. Fill
-// returns the zero Identifier for what stays unknown. The user stays the user.
+// rebuild returns t down to the level to, with each unknown identifier replaced by what fill returns, where the zero
+// Identifier leaves it unknown. The user stays the user.
 func rebuild(
 	t permissions.Target, to permissions.Kind, fill func(permissions.Identifiers) permissions.Identifier,
 ) permissions.Target {
@@ -244,16 +244,16 @@ func identifierOf(t permissions.Target, which permissions.Identifiers) permissio
 // edits returns edits of the claim with which the question is allowed: the rule that denies grants the action
 // too, or a new rule for what the question is about. Each has been tried on the rules that can have a say in the
 // answer.
-func (c *claim) edits(x permissions.Explanation, near *nearby) []change {
+func (c *claim) edits(x permissions.Explanation, candidates *candidates) []change {
 	var changes []change
 	add := func(what string, path []permissions.Scope, grant []permissions.Permission, edit textEdit) {
-		if c.allowedWith(x, near, path, grant) {
+		if c.allowedWith(x, candidates, path, grant) {
 			changes = append(changes, change{
-				Kind: "claim", Summary: "add " + what, Edit: &edit, Others: true, path: path, grant: grant,
+				Kind: "claim", Summary: "add " + what, Edit: &edit, path: path, grant: grant,
 			})
 		}
 	}
-	if rule := near.denial(x); rule >= 0 {
+	if rule := candidates.denial(x); rule >= 0 {
 		if edit, ok := c.grantMore(rule, x.Action); ok {
 			add(string(x.Action)+" to "+c.rules[rule].String(), c.paths[rule], with(c.rules[rule].Grant(), x.Action), edit)
 		}
@@ -279,7 +279,8 @@ func with(grant permissions.PermissionSet, action permissions.Permission) []perm
 }
 
 // pathOf returns the path of a rule for what an action on a target is about: as deep as what the action acts
-// on, with the names that are known. It is empty for the user. What a row has for "any other" is a wildcard.
+// on, with the names that are known. It is empty for the user. A scope for which isAnyOther holds becomes a
+// wildcard.
 func (c *claim) pathOf(t permissions.Target, actsOn permissions.Kind) []permissions.Scope {
 	name, state := t.Lookup(permissions.IntegrationName)
 	if state != permissions.Known {
@@ -312,7 +313,7 @@ func (c *claim) pathOf(t permissions.Target, actsOn permissions.Kind) []permissi
 	return path
 }
 
-// isAnyOther reports whether a scope has a name that a row can have for "any other", and no rule has it.
+// isAnyOther reports whether a scope has a name such as newUnused makes, and no rule names that scope.
 func (c *claim) isAnyOther(s permissions.Scope) bool {
 	rest, ok := strings.CutPrefix(s.Name(), unusedID)
 	if s.Kind() == permissions.KindIntegration {
@@ -339,14 +340,14 @@ func pathText(path []permissions.Scope) string {
 	return strings.Join(labels, "/")
 }
 
-// denial returns the rule that denies: the deciding one, or the one that may deny.
-func (n *nearby) denial(x permissions.Explanation) int {
+// denial returns the number of the rule that denies, or that may deny, or -1 if there is none.
+func (cs *candidates) denial(x permissions.Explanation) int {
 	if x.Decision.Rule != (permissions.Rule{}) {
-		return n.number(x.Decision.Rule)
+		return cs.number(x.Decision.Rule)
 	}
 	for _, s := range x.Steps {
 		if s.Outcome == permissions.OutcomeUndetermined {
-			return n.number(s.By)
+			return cs.number(s.By)
 		}
 	}
 	return -1

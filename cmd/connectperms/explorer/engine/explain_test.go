@@ -35,7 +35,6 @@ type explanation struct {
 		Kind, Summary, Answer string
 		Target                json.RawMessage
 		Edit                  *edit
-		Others                bool
 	}
 }
 
@@ -517,6 +516,11 @@ func TestQuestion(t *testing.T) {
 			"a credential about which nothing is known", `{"integration": "slack", "credential": {}}`,
 			slack + `.Credential()`, `--target '{"integration":"slack","credential":{}}'`,
 		},
+		{
+			"a name with invisible characters", `{"integration": "slack", "credential": {"externalId": "a\u202eb\u200b"}}`,
+			slack + `.Credential(permissions.ExternalID("a\u202eb\u200b"))`,
+			`--target '{"integration":"slack","credential":{"externalId":"a\u202eb\u200b"}}'`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var e engine.Engine
@@ -530,6 +534,7 @@ func TestQuestion(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal([]byte(got["json"]), &asked))
 			require.Equal(t, permissions.Events, asked.Action)
+			require.NotRegexp(t, `[\p{Cc}\p{Cf}]`, got["json"])
 			require.JSONEq(t, test.target, string(asked.Target))
 			require.NotContains(t, got, "answer", "no claim was asked")
 		})

@@ -7,8 +7,8 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// cells are the answers of a claim about a target: a character for each permission, and the rules that
-// decide.
+// cells are the answers of a claim about a target. For each permission, in the order of vocabulary, Cells has the
+// first letter of answerOf, and Rules the number of the rule that decides, or -1.
 type cells struct {
 	Cells string `json:"cells"`
 	Rules []int  `json:"rules"`

@@ -34,8 +34,8 @@ const (
 	maxFurtherBytes = 4 << 20
 )
 
-// claimFailure returns the failure for a claim that was refused: the first mistake, and further ones. It finds
-// those by reading the text without what is wrong.
+// claimFailure returns the failure for a claim that was refused: the first mistake, and further ones. To find these,
+// it blanks out each mistake and parses the text again.
 func claimFailure(text string, err error) *Failure {
 	var mistake *permissions.ParseError
 	if !errors.As(err, &mistake) || mistake.Offset < 0 || mistake.Offset > len(text) {
@@ -43,7 +43,7 @@ func claimFailure(text string, err error) *Failure {
 		failure.looksLike = looksLike(text)
 		return failure
 	}
-	m := mending{source: newSource(text), rest: text}
+	m := mistakeFinder{source: newSource(text), rest: text}
 	if mistake.Kind != permissions.ErrSyntax && json.Valid([]byte(text)) {
 		m.members = members(text)
 	}
@@ -58,15 +58,15 @@ func claimFailure(text string, err error) *Failure {
 	return first
 }
 
-// mending looks for mistakes in a well-formed text.
-type mending struct {
+// mistakeFinder finds the mistakes in a claim one after the other.
+type mistakeFinder struct {
 	*source
 	members []member
 	rest    string // the text, with spaces for everything that had a mistake
 }
 
-// next returns the failure for a mistake, and moves on to the mistake after it. That is nil if there is none.
-func (m *mending) next(mistake **permissions.ParseError) *Failure {
+// next returns the failure for *mistake, and sets *mistake to the mistake after it, or to nil if there is none.
+func (m *mistakeFinder) next(mistake **permissions.ParseError) *Failure {
 	found := *mistake
 	*mistake = nil
 	f := m.failure(found)
@@ -87,7 +87,7 @@ func (m *mending) next(mistake **permissions.ParseError) *Failure {
 	return f
 }
 
-func (m *mending) failure(mistake *permissions.ParseError) *Failure {
+func (m *mistakeFinder) failure(mistake *permissions.ParseError) *Failure {
 	f := Problem("input", mistake.Error())
 	for _, k := range kinds {
 		if mistake.Kind == k.kind {
@@ -100,9 +100,9 @@ func (m *mending) failure(mistake *permissions.ParseError) *Failure {
 	return f
 }
 
-// span returns the member at an offset, and the element of an array if the offset is inside one: each with
-// one comma beside it.
-func (m *mending) span(offset int) (from, to int, ok bool) {
+// span returns where the member at an offset is or, if the offset is inside an array, where the element is. The span
+// has one comma beside it.
+func (m *mistakeFinder) span(offset int) (from, to int, ok bool) {
 	at := -1
 	for i, member := range m.members {
 		if member.from > offset {
@@ -134,9 +134,9 @@ func (m *mending) span(offset int) (from, to int, ok bool) {
 	return 0, 0, false
 }
 
-// blank puts spaces in a part of what is read next, so that all places stay the same. If everything after
-// that part is blank up to a bracket, it takes the comma before it too.
-func (m *mending) blank(from, to int) {
+// blank overwrites a part of m.rest with spaces, so that offsets stay the same. If the next character after the part
+// is a closing bracket, it overwrites the comma before the part too.
+func (m *mistakeFinder) blank(from, to int) {
 	rest := []byte(m.rest)
 	for i := from; i < to; i++ {
 		rest[i] = ' '
@@ -151,9 +151,9 @@ func (m *mending) blank(from, to int) {
 	m.rest = string(rest)
 }
 
-// replacement returns the fix that writes what was probably meant, or nil. It has been tried: what is found
-// next is after it.
-func (m *mending) replacement(mistake *permissions.ParseError) *mistakeFix {
+// replacement returns the fix that writes what was probably meant, or nil. The fix has been tried: the next mistake,
+// if there is one, comes after it.
+func (m *mistakeFinder) replacement(mistake *permissions.ParseError) *mistakeFix {
 	meant, summary := meant(mistake)
 	if meant == "" {
 		return nil
@@ -171,7 +171,7 @@ func (m *mending) replacement(mistake *permissions.ParseError) *mistakeFix {
 }
 
 // valueAround returns where the value of the member at an offset is.
-func (m *mending) valueAround(offset int) (from, to int) {
+func (m *mistakeFinder) valueAround(offset int) (from, to int) {
 	for _, member := range m.members {
 		if member.valueFrom <= offset && offset < member.valueTo {
 			from, to = member.valueFrom, member.valueTo // the last one is the deepest

@@ -13,7 +13,7 @@ import (
 type view struct {
 	claims  []*claim
 	rows    []row
-	byScope map[inScope]int // nodes of growth
+	byScope map[inScope]int // nodes of treeBuilder
 	rowAt   []int           // the row of each node
 	unused  unused
 
@@ -28,7 +28,7 @@ type inScope struct {
 
 // A row is a scope in the tree.
 type row struct {
-	node        int // see growth
+	node        int // see treeBuilder
 	parent      int // 0 for an integration
 	scope       permissions.Scope
 	children    int
@@ -48,12 +48,12 @@ var anyOf = map[permissions.Kind]permissions.Scope{
 type node struct {
 	scope     permissions.Scope
 	children  []int
-	any       int // the child for any other, or -1
+	any       int // the wildcard child, or -1
 	own, maps []int
 }
 
 func newView(claims []*claim) *view {
-	g := growth{claims: claims, byScope: make(map[inScope]int)}
+	g := treeBuilder{claims: claims, byScope: make(map[inScope]int)}
 	g.add(-1, permissions.Scope{})
 	g.child(0, anyOf[permissions.KindIntegration])
 	for i, c := range claims {
@@ -66,7 +66,7 @@ func newView(claims []*claim) *view {
 			}
 		}
 	}
-	g.addAnyOther()
+	g.addWildcards()
 	v := &view{claims: claims, rows: make([]row, 0, len(g.all)), byScope: g.byScope, rowAt: make([]int, len(g.all))}
 	g.order(v, 0, 0)
 	v.unused = newUnused(claims)
@@ -74,14 +74,14 @@ func newView(claims []*claim) *view {
 	return v
 }
 
-// growth makes the tree, in any order.
-type growth struct {
+// treeBuilder builds the tree of a view. Its nodes are in the order in which they were added.
+type treeBuilder struct {
 	claims  []*claim
 	all     []node
 	byScope map[inScope]int
 }
 
-func (g *growth) add(parent int, scope permissions.Scope) int {
+func (g *treeBuilder) add(parent int, scope permissions.Scope) int {
 	none := slices.Repeat([]int{-1}, 2*len(g.claims))
 	n := node{scope: scope, any: -1, own: none[:len(g.claims)], maps: none[len(g.claims):]}
 	number := len(g.all)
@@ -97,7 +97,7 @@ func (g *growth) add(parent int, scope permissions.Scope) int {
 }
 
 // child returns the child with a scope, and adds it if it is not there.
-func (g *growth) child(parent int, scope permissions.Scope) int {
+func (g *treeBuilder) child(parent int, scope permissions.Scope) int {
 	key := inScope{parent, scope}
 	if number, ok := g.byScope[key]; ok {
 		return number
@@ -106,8 +106,8 @@ func (g *growth) child(parent int, scope permissions.Scope) int {
 	return g.byScope[key]
 }
 
-// path returns the row at the end of a path.
-func (g *growth) path(path []permissions.Scope) int {
+// path returns the node at the end of a path. It adds the nodes that are missing.
+func (g *treeBuilder) path(path []permissions.Scope) int {
 	at := 0
 	for _, scope := range path {
 		at = g.child(at, scope)
@@ -115,8 +115,8 @@ func (g *growth) path(path []permissions.Scope) int {
 	return at
 }
 
-// addAnyOther adds any other beside everything that is named.
-func (g *growth) addAnyOther() {
+// addWildcards adds a wildcard child to each node that has children and no wildcard among them.
+func (g *treeBuilder) addWildcards() {
 	for number := range len(g.all) {
 		n := &g.all[number]
 		if len(n.children) == 0 || n.any >= 0 {
@@ -126,8 +126,8 @@ func (g *growth) addAnyOther() {
 	}
 }
 
-// order appends a row and all that are in it to the rows of v: what is named first, then any other.
-func (g *growth) order(v *view, number, parent int) {
+// order appends a node and its descendants to the rows of v, depth first: a wildcard comes after its siblings.
+func (g *treeBuilder) order(v *view, number, parent int) {
 	n := &g.all[number]
 	children := n.children
 	if n.any >= 0 {
@@ -146,7 +146,7 @@ func (g *growth) order(v *view, number, parent int) {
 	}
 }
 
-// rowOf returns the row of a path, or -1 if there is none.
+// rowOf returns the row of a path, or -1 if there is none or the path is empty.
 func (v *view) rowOf(path []permissions.Scope) int {
 	at := 0
 	for _, scope := range path {
@@ -162,7 +162,7 @@ func (v *view) rowOf(path []permissions.Scope) int {
 	return at
 }
 
-// child returns the row of a scope in that of a row.
+// child returns the row of a scope directly below the row at.
 func (v *view) child(at int, scope permissions.Scope) (row int, ok bool) {
 	number, ok := v.byScope[inScope{v.rows[at].node, scope}]
 	return v.rowAt[number], ok
@@ -219,8 +219,8 @@ func newUnused(claims []*claim) unused {
 	return u
 }
 
-// target returns what a row asks about: what its scopes name, and something that no rule names for each
-// wildcard. Of what is named by one identifier, the other one is unknown.
+// target returns the target that stands for a path. A wildcard stands for an integration, or an ID without external
+// ID, that no rule names. Where a scope names one identifier, the other is unknown.
 func (v *view) target(path []permissions.Scope) permissions.Target {
 	t := permissions.User()
 	for _, scope := range path {
@@ -468,7 +468,7 @@ func (v *view) treeRow(at int) treeRow {
 	return out
 }
 
-// own returns the rule of a claim that has exactly the path of a row. The user has that of integration:*.
+// own returns the rule of a claim whose path is that of a row, or -1. For the user it is the rule integration:*.
 func (v *view) own(at, claim int) int {
 	if at == 0 {
 		at, _ = v.child(0, anyOf[permissions.KindIntegration])
@@ -477,7 +477,7 @@ func (v *view) own(at, claim int) int {
 }
 
 // lessSpecific returns the rules of a claim that apply to what a path names, apart from the rule that has the
-// path, the most specific first (SPEC 4.5). Of what is named by one identifier, the other one counts as absent.
+// path, the most specific first (SPEC 4.5). An identifier that the path does not name counts as absent.
 func (v *view) lessSpecific(path []permissions.Scope, claim int) []int {
 	var found []int
 	for depth := len(path); depth > 0; depth-- {

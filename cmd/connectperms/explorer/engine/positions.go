@@ -52,7 +52,8 @@ func newSource(text string) *source {
 	return s
 }
 
-// unitsOf returns how many code units begin with a byte of UTF-8.
+// unitsOf returns how many UTF-16 code units the character that begins with a byte has, and 0 for a continuation
+// byte.
 func unitsOf(b byte) int {
 	switch {
 	case b >= 0xf0:
@@ -85,7 +86,7 @@ func (s *source) place(pointer string, from, to int) Place {
 
 // A member is a member of a map in the text of a claim: where its key and its value are, in bytes.
 type member struct {
-	before             int // the end of what is before it: of a bracket or a comma
+	before             int // the offset after the bracket or comma before it
 	from, keyTo        int
 	valueFrom, valueTo int
 	isMap              bool

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/internal/text"
 )
 
 // questionFailure returns the failure for an error of the library.
@@ -27,7 +28,7 @@ func questionFailure(err error) (*Failure, bool) {
 // An asked is a question of a request, and the claim that it is asked of.
 type asked struct {
 	claim   string
-	outline []string // whose rows the answer has, unless it is empty
+	outline []string // the claims whose view numbers the rows of the answer; if empty, that of claim alone
 	action  permissions.Permission
 	target  permissions.Target
 }
@@ -46,7 +47,7 @@ func (r *Request) asked() (asked, error) {
 	return q, permissions.Unrestricted().Check(q.action, q.target)
 }
 
-// A written is a question, as it is written elsewhere.
+// A written is a question as Go code, as JSON and as a command line.
 type written struct {
 	Go      string `json:"go"`
 	JSON    string `json:"json"`
@@ -54,11 +55,12 @@ type written struct {
 }
 
 func (q *asked) written() (written, error) {
-	text, err := q.target.MarshalJSON()
+	target, err := q.target.MarshalJSON()
+	escaped := text.EscapeJSON(target)
 	return written{
 		Go:      "err := policy.Check(permissions." + constants[q.action] + ", " + goTarget(q.target) + ")",
-		JSON:    `{"action": ` + strconv.Quote(string(q.action)) + `, "target": ` + spaced(text) + "}",
-		Command: command(q.action, q.target),
+		JSON:    `{"action": ` + strconv.Quote(string(q.action)) + `, "target": ` + spaced(escaped) + "}",
+		Command: command(q.action, q.target, string(escaped), len(escaped) > len(target)),
 	}, err
 }
 
@@ -145,10 +147,14 @@ func goTarget(t permissions.Target) string {
 	return b.String()
 }
 
-// command returns a question as a command line for a POSIX shell. Flags say what they can, and JSON the
-// rest: a level about which nothing is known.
-func command(action permissions.Permission, t permissions.Target) string {
+// command returns a question as a command line for a POSIX shell. It gives the target with flags. It gives it as JSON
+// if a level has no known identifier, which flags cannot say, or if a name has invisible characters.
+func command(action permissions.Permission, t permissions.Target, json string, isHidden bool) string {
 	question := []string{"connectperms", "explain", string(action), "--claim", "claim.json"}
+	asJSON := strings.Join(append(question, flag("target", json)), " ")
+	if isHidden {
+		return asJSON
+	}
 	words := question
 	name, state := t.Lookup(permissions.IntegrationName)
 	if state == permissions.Known {
@@ -173,11 +179,7 @@ func command(action permissions.Permission, t permissions.Target) string {
 			}
 		}
 		if known == 0 {
-			text, err := t.MarshalJSON()
-			if err != nil {
-				return ""
-			}
-			return strings.Join(append(question, flag("target", string(text))), " ")
+			return asJSON
 		}
 	}
 	if t.Level() == permissions.KindUser {

@@ -1,14 +1,16 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/internal/strictjson"
 )
 
-// A Request is a JSON object. Each method takes a member out of it. The first mistake stays, and then the
-// methods return zero values. A member that is not there is the zero value.
+// A Request is a JSON object. Each method takes a member out of it, and returns the zero value for a member that is
+// missing or of the wrong type. [Request.End] returns the first mistake.
 //
 // It reads JSON without reflection, because that would make the WebAssembly larger by a tenth.
 type Request struct {
@@ -45,9 +47,9 @@ func NewRequest(text string) *Request {
 	return r
 }
 
-// End returns the first mistake. A member that nothing has taken is one.
+// End returns the first mistake. A member that no method has taken is a mistake too.
 func (r *Request) End() error {
-	for name := range r.members {
+	for _, name := range slices.Sorted(maps.Keys(r.members)) {
 		r.fail(name, "is not part of this call")
 	}
 	return r.err
@@ -165,8 +167,8 @@ type askedTarget struct {
 	err  error
 }
 
-// newAskedTarget reads any JSON value. What is wrong with it is a mistake of the question, and not of the
-// request. No text is one too.
+// newAskedTarget reads a target from a JSON value. If it is invalid, err says why: that is a mistake in the question
+// and not in the request. An empty text is invalid too.
 func newAskedTarget(text string) askedTarget {
 	t := askedTarget{text: text}
 	t.err = t.UnmarshalJSON([]byte(text))

@@ -12,7 +12,7 @@ import (
 	"github.com/connectperms/permissions/analyze"
 )
 
-// How many findings and changes an answer has, unless the request says otherwise.
+// How many findings and changes an answer has, unless the request says otherwise, and how many changes its text has.
 const (
 	findingsAtOnce = 500
 	changesAtOnce  = 200

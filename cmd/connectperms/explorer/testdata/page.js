@@ -32,6 +32,23 @@ window.T = {
     return [x + width / 2, y + height / 2];
   },
   verdict: () => T.all(".strip .badge").map((e) => e.innerText).join(),
+
+  // recheck does what the page does every ten seconds: it verifies the token again. verdicts has each verdict that
+  // the page has shown since watchVerdicts, apart from repetitions.
+  every10Seconds: [],
+  recheck: () => T.every10Seconds.forEach((f) => f()),
+  verdicts: [],
+  watchVerdicts() {
+    const look = () => {
+      const now = document.querySelector(".verification strong").innerText.trim();
+      if (now !== T.verdicts.at(-1)) T.verdicts.push(now);
+    };
+    T.verdicts = [];
+    look();
+    T.watcher?.disconnect();
+    T.watcher = new MutationObserver(look);
+    T.watcher.observe(document.querySelector(".token"), {subtree: true, childList: true, characterData: true});
+  },
   inSight(selector) {
     const {x, y, width, height} = document.querySelector(selector).getBoundingClientRect();
     return document.elementFromPoint(x + width / 2, y + height / 2)?.matches(selector) ?? false;
@@ -110,6 +127,12 @@ window.T = {
       if (cells.length > 0 && cells.every((e) => e.innerText)) return performance.now() - begun;
     }
   },
+};
+
+const repeat = window.setInterval;
+window.setInterval = (f, ms) => {
+  if (ms === 10_000) T.every10Seconds.push(f);
+  return repeat(f, ms);
 };
 
 // When the page was painted first with what it is for, and not with a note that it loads.

@@ -50,8 +50,8 @@ type verification struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-// Call answers the call token. Now is the time at which the token is verified, unless the request says
-// otherwise.
+// Call answers the call named token. The token is verified at the time that now returns, or at the time in the
+// member at of the request.
 func Call(requestJSON string, now func() time.Time) []byte {
 	members := engine.NewRequest(requestJSON)
 	r, when := request{members.Text("text"), members.Text("key"), members.Text("project")}, members.Text("at")
@@ -94,7 +94,7 @@ func (r *request) decode(now func() time.Time) (any, error) {
 		out.Verification = verify(text, r.key, r.project, now)
 	}
 	if out.Verification.State == "" {
-		out.Verification = unverified(out.Kind, payload)
+		out.Verification = r.unverified(out.Kind, payload)
 	}
 	return out, nil
 }
@@ -163,9 +163,11 @@ func date(value json.RawMessage) string {
 	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)
 }
 
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
+
 // verify verifies a token as a Verifier does. The state is empty if a key or a project is missing.
 func verify(token, key, project string, now func() time.Time) verification {
-	if strings.TrimSpace(key) == "" || strings.TrimSpace(project) == "" {
+	if isBlank(key) || isBlank(project) {
 		return verification{}
 	}
 	public, err := usertoken.ParsePublicKey(key)
@@ -187,10 +189,17 @@ func verify(token, key, project string, now func() time.Time) verification {
 }
 
 // unverified says that nothing was verified, and what is wrong with the claims set all the same.
-func unverified(kind string, payload []byte) verification {
-	v := verification{State: notVerified, Message: "no public key and project ID were given"}
-	if kind == "payload" {
+func (r *request) unverified(kind string, payload []byte) verification {
+	v := verification{State: notVerified}
+	switch noKey, noProject := isBlank(r.key), isBlank(r.project); {
+	case kind == "payload":
 		v.Message = "a payload has no signature"
+	case noKey && noProject:
+		v.Message = "no public key and no project ID were given"
+	case noKey:
+		v.Message = "no public key was given"
+	default:
+		v.Message = "no project ID was given"
 	}
 	if err := usertoken.NewClaims().UnmarshalJSON(payload); err != nil {
 		message := v.Message

@@ -107,8 +107,9 @@ func TestToken(t *testing.T) {
 			name: "an audience that is not the token's", text: token, key: public, project: "a/b", state: "refused",
 			says: "aud", field: "aud",
 		},
-		{name: "without a key", text: token, project: project, state: "not verified", says: "no public key and project ID"},
-		{name: "without a project", text: token, key: public, state: "not verified", says: "no public key and project ID"},
+		{name: "without both", text: token, state: "not verified", says: "no public key and no project ID were given"},
+		{name: "without a key", text: token, project: project, state: "not verified", says: "no public key was given"},
+		{name: "without a project", text: token, key: public, state: "not verified", says: "no project ID was given"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ask(t, map[string]string{"text": test.text, "key": test.key, "project": test.project, "at": test.at},

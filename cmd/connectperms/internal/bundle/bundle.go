@@ -25,12 +25,12 @@ type Files map[string][]byte
 // Loopback builds the page that the server on loopback has. Module is the folder of the module. The npm
 // packages of explorer/web must be installed.
 func Loopback(module string) (Files, error) {
-	return page(module, "loopback", explorer.Policy(false))
+	return page(module, "loopback", explorer.ContentSecurityPolicy(false))
 }
 
 // Static builds the page for any host that serves static files. Version is shown on the page.
 func Static(module, version string) (Files, error) {
-	files, err := page(module, "static", explorer.Policy(true))
+	files, err := page(module, "static", explorer.ContentSecurityPolicy(true))
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +205,8 @@ func Brotli(data []byte) (int, error) {
 	return b.Len(), err
 }
 
-// Write makes a folder hold exactly these files. It refuses a folder that holds anything else than a page that
-// it has written, so that no other file is lost.
+// Write makes a folder hold exactly these files, and overwrites files with these names. It refuses a folder that has
+// an entry with another name.
 func (f Files) Write(folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -229,7 +229,7 @@ func (f Files) Write(folder string) error {
 	return nil
 }
 
-// Differs returns the names of the files that a folder has in another form, has not, or has besides.
+// Differs returns the sorted names of the files that differ in a folder, are missing from it, or are not in f.
 func (f Files) Differs(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -76,9 +76,9 @@ func TestForms(t *testing.T) {
 		}
 	}
 	html := string(files["index.html"])
-	require.Contains(t, html, `content="`+explorer.Policy(true)+`"`)
+	require.Contains(t, html, `content="`+explorer.ContentSecurityPolicy(true)+`"`)
 	require.Contains(t, html, `content="static"`)
-	html = strings.ReplaceAll(html, explorer.Policy(true), explorer.Policy(false))
+	html = strings.ReplaceAll(html, explorer.ContentSecurityPolicy(true), explorer.ContentSecurityPolicy(false))
 	html = strings.ReplaceAll(html, `content="static"`, `content="loopback"`)
 	require.Equal(t, string(loopback["index.html"]), html)
 	for _, name := range []string{"preact", "@codemirror/view", "MIT"} {

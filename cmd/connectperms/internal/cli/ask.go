@@ -50,8 +50,8 @@ func refusedJSON(e *usertoken.TokenError) *refused {
 	return &refused{e.Field, recognize.Redact(e.Found), inFlags(problem), inFlags(e.Remedy)}
 }
 
-// subject loads what a question is asked of. It prints the refusal of a token, which answers everything, or
-// that a token was not verified.
+// subject loads what a question is asked of. If the token is refused, it prints that and returns codeNo as the error.
+// If a token was not verified, it warns.
 func (a *app) subject(c *cobra.Command, f *asking) (*subject, error) {
 	s, refusal, err := a.loadVerified(c, &f.inputFlags, &f.keyFlags)
 	if err != nil {
@@ -65,10 +65,10 @@ func (a *app) subject(c *cobra.Command, f *asking) (*subject, error) {
 			}{false, refusedJSON(refusal)}); err != nil {
 				return nil, err
 			}
-			return nil, answer(codeNo)
+			return nil, exitCode(codeNo)
 		}
 		a.out.say(styleBad, "denied: the token is refused: "+tokenProblem(refusal))
-		return nil, answer(codeNo)
+		return nil, exitCode(codeNo)
 	}
 	if s.claims != nil && !s.verified {
 		a.err.say(styleWarn, notVerified)
@@ -111,9 +111,9 @@ func codeOf(d permissions.Decision) error {
 	case d.Allowed:
 		return nil
 	case d.Reason == permissions.ReasonUndetermined:
-		return answer(codeUndetermined)
+		return exitCode(codeUndetermined)
 	}
-	return answer(codeNo)
+	return exitCode(codeNo)
 }
 
 func styleOf(d permissions.Decision) style {
@@ -175,7 +175,7 @@ The exit code is 0 for yes, 2 for no, and 3 if it depends on an identifier that 
 	}
 	f.add(c)
 	f.targetFlags.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
@@ -220,7 +220,7 @@ change of the claim was tried: with it the answer is yes. Show the output to peo
 	}
 	f.add(c)
 	f.targetFlags.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
@@ -264,7 +264,7 @@ type remedy struct {
 	Text   string              `json:"text"`
 	Target *permissions.Target `json:"target,omitempty"`  // of a question
 	At     string              `json:"pointer,omitempty"` // of a grant that changes
-	Claim  json.RawMessage     `json:"claim,omitempty"`   // what the claim then has
+	Claim  json.RawMessage     `json:"claim,omitempty"`   // the changed or added rule alone, as a claim
 }
 
 // maxRules is the number of rules of a claim up to which changes of it are tried.
@@ -377,7 +377,7 @@ func grantJSON(set permissions.PermissionSet) string {
 }
 
 // pathsFor returns the paths of rules that would be about what an action acts on, the best one first: by ID
-// inside the integration, by ID at the top level, by external ID.
+// inside the integration, by external ID inside it, by ID at the top level.
 func pathsFor(e permissions.Explanation) (paths [][]permissions.Scope) {
 	name, state := e.Target.Lookup(permissions.IntegrationName)
 	if state != permissions.Known {
@@ -433,8 +433,8 @@ func scopesFor(t permissions.Target, kind string, id, externalID permissions.Ide
 	return scopes
 }
 
-// absent returns a target in which external IDs that were unknown are absent. It is not ok if there are none.
-// An ID is absent only in what does not exist yet, so nobody is told to say that.
+// absent returns t with the external IDs in unknown absent. ok is false if unknown is empty or has anything else: an
+// ID is absent only in what does not exist yet, so nobody is told to call it absent.
 func absent(t permissions.Target, unknown permissions.Identifiers) (permissions.Target, bool) {
 	name, state := t.Lookup(permissions.IntegrationName)
 	if state != permissions.Known || unknown == 0 ||
@@ -442,8 +442,8 @@ func absent(t permissions.Target, unknown permissions.Identifiers) (permissions.
 		return t, false
 	}
 	changed := permissions.Integration(name)
-	credential := identifiersOf(t, unknown, permissions.CredentialID, permissions.CredentialExternalID)
-	configuration := identifiersOf(t, unknown, permissions.ConfigurationID, permissions.ConfigurationExternalID)
+	credential := withAbsent(t, unknown, permissions.CredentialID, permissions.CredentialExternalID)
+	configuration := withAbsent(t, unknown, permissions.ConfigurationID, permissions.ConfigurationExternalID)
 	if t.Level() >= permissions.KindCredential || len(credential)+len(configuration) > 0 {
 		changed = changed.Credential(credential...)
 	}
@@ -453,13 +453,14 @@ func absent(t permissions.Target, unknown permissions.Identifiers) (permissions.
 	return changed, changed.Err() == nil
 }
 
-func identifiersOf(
+// withAbsent returns what t has of two identifiers, with the external ID absent if it is in unknown.
+func withAbsent(
 	t permissions.Target, unknown, id, externalID permissions.Identifiers,
 ) (list []permissions.Identifier) {
-	switch value, state := t.Lookup(id); {
-	case state == permissions.Known:
+	switch value, state := t.Lookup(id); state {
+	case permissions.Known:
 		list = append(list, permissions.ID(value))
-	case state == permissions.Absent || unknown.Has(id):
+	case permissions.Absent:
 		list = append(list, permissions.NoID())
 	}
 	switch value, state := t.Lookup(externalID); {

@@ -27,14 +27,7 @@ func (a *app) subjects(c *cobra.Command, f *inputFlags, files []string) (list []
 	if c.Flags().Changed("token") || c.Flags().Changed("claim") {
 		return nil, errors.New("give either files or --token or --claim")
 	}
-	for _, file := range files {
-		s, err := a.loadFile(file, f.options())
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, nil
+	return a.loadAll(files, &f.claimFlags)
 }
 
 func (a *app) lint() *cobra.Command {
@@ -75,7 +68,7 @@ The exit code is 2 if something is found.`,
 				return err
 			}
 			if len(found) > 0 {
-				return answer(codeNo)
+				return exitCode(codeNo)
 			}
 			return nil
 		},
@@ -85,7 +78,7 @@ The exit code is 2 if something is found.`,
 		"the `NAME` of an integration that there is; others are findings; may be repeated")
 	c.Flags().StringArrayVar(&ignored, "ignore", nil,
 		"leave out the findings of a `CODE`, such as redundant-rule; may be repeated")
-	hasOutput(c, &output, "text", "json", "sarif", "github", "markdown")
+	addOutputFlag(c, &output, "text", "json", "sarif", "github", "markdown")
 	return c
 }
 
@@ -146,9 +139,9 @@ func (l located) MarshalJSON() ([]byte, error) {
 
 func (l located) place() string {
 	if l.line == 0 {
-		return l.file
+		return oneLine(l.file)
 	}
-	return fmt.Sprintf("%s:%d:%d", l.file, l.line, l.column)
+	return fmt.Sprintf("%s:%d:%d", oneLine(l.file), l.line, l.column)
 }
 
 func (a *app) reportFindings(output string, subjects []*subject, found []located) error {
@@ -166,7 +159,7 @@ func (a *app) reportFindings(output string, subjects []*subject, found []located
 		}
 		return nil
 	case "markdown":
-		fmt.Fprint(a.out, markdownOfFindings(found))
+		fmt.Fprint(a.out, visible(markdownOfFindings(found)))
 		return nil
 	}
 	for _, l := range found {
@@ -239,7 +232,7 @@ func (a *app) formatAll(subjects []*subject, write, check bool) error {
 		switch {
 		case check && !same:
 			changed = true
-			fmt.Fprintln(a.out, s.source.name)
+			fmt.Fprintln(a.out, oneLine(s.source.name))
 		case check || write && same:
 		case write:
 			if s.source.name == standardInput {
@@ -249,13 +242,13 @@ func (a *app) formatAll(subjects []*subject, write, check bool) error {
 				return err
 			}
 		default:
-			if _, err := a.out.Write(texts[i]); err != nil {
+			if err := a.out.claim(texts[i]); err != nil {
 				return err
 			}
 		}
 	}
 	if changed {
-		return answer(codeNo)
+		return exitCode(codeNo)
 	}
 	return nil
 }
@@ -322,7 +315,7 @@ func rewrite(name string, text []byte) (err error) {
 			if link := new(os.LinkError); errors.As(err, &link) {
 				err = link.Err
 			}
-			err = fmt.Errorf("%w; the file is as it was", readError(name, err))
+			err = fmt.Errorf("%w; the file is as it was", fileError(name, err))
 		}
 	}()
 	file, err := filepath.EvalSymlinks(name)
@@ -410,7 +403,7 @@ With --fail-on the exit code is 2 if the second claim allows more (wider), allow
 			wider := d.Relation == analyze.RelationWider || d.Relation == analyze.RelationBoth
 			narrower := d.Relation == analyze.RelationNarrower || d.Relation == analyze.RelationBoth
 			if wider && (failOn == "wider" || failOn == "any") || narrower && (failOn == "narrower" || failOn == "any") {
-				return answer(codeNo)
+				return exitCode(codeNo)
 			}
 			return nil
 		},
@@ -420,7 +413,7 @@ With --fail-on the exit code is 2 if the second claim allows more (wider), allow
 	answers := []string{"wider", "narrower", "any", "never"}
 	completions := cobra.FixedCompletions(answers, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("fail-on", completions) // the flag is there
-	hasOutput(c, &output, "text", "json", "sarif", "github", "markdown")
+	addOutputFlag(c, &output, "text", "json", "sarif", "github", "markdown")
 	return c
 }
 
@@ -436,7 +429,7 @@ func (a *app) reportDifference(output string, d analyze.Difference, before, afte
 		}
 		return nil
 	case "markdown":
-		fmt.Fprint(a.out, d.Markdown())
+		fmt.Fprint(a.out, visible(d.Markdown()))
 		return nil
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(d.String(), "\n"), "\n") {
@@ -472,6 +465,7 @@ OUTER denies, and the exit code is 2.`,
 			a.progress.start("comparing the claims")
 			ok, question := analyze.Covers(s[0].policy, s[1].policy)
 			a.progress.stop()
+			outer, inner := oneLine(s[0].source.name), oneLine(s[1].source.name)
 			if output == "json" {
 				var example *analyze.Question
 				if !ok {
@@ -482,19 +476,19 @@ OUTER denies, and the exit code is 2.`,
 					Example *analyze.Question `json:"example,omitempty"`
 				}{ok, example})
 			} else if ok {
-				a.out.sayf(styleGood, "yes: %s allows all that %s allows", s[0].source.name, s[1].source.name)
+				a.out.sayf(styleGood, "yes: %s allows all that %s allows", outer, inner)
 			} else {
-				a.out.sayf(styleBad, "no: %s allows %s, and %s denies it", s[1].source.name, question, s[0].source.name)
+				a.out.sayf(styleBad, "no: %s allows %s, and %s denies it", inner, question, outer)
 				a.out.say(stylePlain, "    "+s[0].policy.Decide(question.Action, question.Target).String())
 			}
 			if err == nil && !ok {
-				err = answer(codeNo)
+				err = exitCode(codeNo)
 			}
 			return err
 		},
 	}
 	f.add(c)
-	hasOutput(c, &output, "text", "json")
+	addOutputFlag(c, &output, "text", "json")
 	return c
 }
 
@@ -536,12 +530,11 @@ question that shows why, and the exit code is 2.`,
 					Claim json.RawMessage `json:"claim"`
 				}{claim})
 			}
-			_, err = a.out.Write(append(indent(claim), '\n'))
-			return err
+			return a.out.claim(append(indent(claim), '\n'))
 		},
 	}
 	f.add(c)
-	hasOutput(c, &output, "text", "json")
+	addOutputFlag(c, &output, "text", "json")
 	return c
 }
 
@@ -558,10 +551,10 @@ func (a *app) reportNarrow(output string, e *permissions.NarrowError) error {
 		}{e.Problem, e.Remedy, example}); err != nil {
 			return err
 		}
-		return answer(codeNo)
+		return exitCode(codeNo)
 	}
 	a.out.say(styleBad, plainError(e).Error())
-	return answer(codeNo)
+	return exitCode(codeNo)
 }
 
 func (a *app) size() *cobra.Command {
@@ -595,14 +588,14 @@ says the same. With --max the exit code is 2 if the token would be larger. Heade
 				return err
 			}
 			if c.Flags().Changed("max") && size.Token > most {
-				return answer(codeNo)
+				return exitCode(codeNo)
 			}
 			return nil
 		},
 	}
 	f.add(c)
 	c.Flags().IntVar(&most, "max", 0, "the most `BYTES` that a token may have")
-	hasOutput(c, &output, "text", "json")
+	addOutputFlag(c, &output, "text", "json")
 	return c
 }
 
@@ -614,7 +607,7 @@ func (a *app) reportSize(output string, size analyze.Size) error {
 		}
 		claim, err := canonical(size.Smaller)
 		if err == nil {
-			_, err = a.out.Write(claim)
+			err = a.out.claim(claim)
 		}
 		return err
 	}

@@ -24,10 +24,11 @@ const (
 	codeUndetermined = 3 // it depends on an identifier that is unknown
 )
 
-// An answer is an exit code other than 0 of a command that has printed its answer.
-type answer int
+// An exitCode is the exit code of a command that has printed its answer, other than 0. As an error it ends the run
+// without a message.
+type exitCode int
 
-func (a answer) Error() string { return fmt.Sprintf("exit code %d", int(a)) }
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // An Env is what the tool gets from its surroundings.
 type Env struct {
@@ -37,7 +38,7 @@ type Env struct {
 	Getenv func(string) string
 	Now    func() time.Time
 
-	// Terminal returns what is known of the terminal that a stream is. It is not one if ok is false.
+	// Terminal returns the width of the terminal that a stream is. ok is false if the stream is not a terminal.
 	Terminal func(stream any) (width int, ok bool)
 
 	// Secret reads from the terminal what is pasted there, without showing it.
@@ -60,11 +61,11 @@ func MainAt(now func() time.Time) int {
 
 // An app is one run of the tool.
 type app struct {
-	ctx      context.Context
-	env      Env
-	out, err *printer
-	progress *progress
-	stdin    string // what has read standard input already
+	ctx          context.Context
+	env          Env
+	out, err     *printer
+	progress     *progress
+	hasReadStdin bool
 }
 
 // Run runs the tool and returns its exit code.
@@ -78,12 +79,12 @@ func Run(ctx context.Context, args []string, env Env) int {
 		err = root.ExecuteContext(ctx)
 	}
 	a.progress.stop()
-	if flushed := a.out.flush(); err == nil || errors.As(err, new(answer)) {
+	if flushed := a.out.flush(); err == nil || errors.As(err, new(exitCode)) {
 		if flushed != nil {
 			err = flushed
 		}
 	}
-	var code answer
+	var code exitCode
 	switch {
 	case err == nil:
 		return codeYes
@@ -142,7 +143,7 @@ Exit codes:
 	root.SetErr(a.err)
 	root.SetIn(a.env.Stdin)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+		return fmt.Errorf("%s; see %s --help", oneLine(err.Error()), c.CommandPath())
 	})
 	wrapped := fmt.Sprintf("Flags.FlagUsagesWrapped %d ", a.out.width)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages ", wrapped))
@@ -189,7 +190,7 @@ Exit codes:
 	return root
 }
 
-// noArgs refuses arguments without repeating them: a name may be one.
+// noArgs refuses arguments. The error does not repeat them, because they may be names from a claim.
 func (a *app) noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -204,21 +205,22 @@ func (a *app) noArgs(c *cobra.Command, args []string) error {
 	return errors.New(message + "; see connectperms --help")
 }
 
-// arguments requires some number of arguments.
+// arguments requires at least least and at most most arguments. A most of -1 sets no limit.
 func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) >= least && (len(args) <= most || most < 0) {
 			return nil
 		}
+		remedy := ""
 		if most >= 0 && len(args) > most {
-			what += "; a value with a space needs quotation marks"
+			remedy = "; a value with a space needs quotation marks"
 		}
-		return fmt.Errorf("%s takes %s; see %s --help", c.CommandPath(), what, c.CommandPath())
+		return fmt.Errorf("%s takes %s%s; see %s --help", c.CommandPath(), what, remedy, c.CommandPath())
 	}
 }
 
-// hasOutput adds the flag -o with the formats that a command has.
-func hasOutput(c *cobra.Command, format *string, formats ...string) {
+// addOutputFlag adds the flag -o with the formats that a command has, of which the first is the default.
+func addOutputFlag(c *cobra.Command, format *string, formats ...string) {
 	c.Flags().StringVarP(format, "output", "o", formats[0], "the `FORMAT` of the output: "+strings.Join(formats, ", "))
 	completions := cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)
 	_ = c.RegisterFlagCompletionFunc("output", completions) // the flag is there

@@ -12,7 +12,6 @@ import (
 
 	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/cmd/connectperms/internal/recognize"
-	"github.com/connectperms/permissions/usertoken"
 )
 
 // A result is an answer of a decision table that was tried.
@@ -30,7 +29,7 @@ type result struct {
 	Explanation string `json:"explanation,omitempty"`
 }
 
-func (r *result) place() string { return fmt.Sprintf("%s:%d:%d", r.File, r.Line, r.Column) }
+func (r *result) place() string { return fmt.Sprintf("%s:%d:%d", oneLine(r.File), r.Line, r.Column) }
 
 // A testCase is a case of a decision table.
 type testCase struct {
@@ -69,12 +68,12 @@ connectperms schema tests prints the schema of the files, for editors.`,
 				return err
 			}
 			if slices.ContainsFunc(results, func(r result) bool { return !r.OK }) {
-				return answer(codeNo)
+				return exitCode(codeNo)
 			}
 			return nil
 		},
 	}
-	hasOutput(c, &output, "text", "json", "tap", "junit")
+	addOutputFlag(c, &output, "text", "json", "tap", "junit")
 	return c
 }
 
@@ -129,8 +128,8 @@ func (n *node) fields(what string, known ...string) (map[string]*node, error) {
 	return fields, nil
 }
 
-// is returns an error if a node is there and not of a kind.
-func (n *node) is(want kind, what string) error {
+// mustBe returns an error if a node is not of a kind. A nil node is no error.
+func (n *node) mustBe(want kind, what string) error {
 	if n == nil || n.kind == want {
 		return nil
 	}
@@ -147,10 +146,11 @@ func readCase(n *node, i int) (*testCase, error) {
 		node: n, name: fmt.Sprintf("case %d", i+1),
 		claim: f["claim"], file: f["file"], err: f["error"], pointer: f["pointer"],
 	}
-	err = errors.Join(f["name"].is(isString, "the name"), f["spec"].is(isString, "spec"), f["file"].is(isString, "file"),
-		f["unrestricted"].is(isBool, "unrestricted"), f["extraPermissions"].is(isArray, "extraPermissions"),
-		f["queries"].is(isArray, "queries"), f["visible"].is(isArray, "visible"), f["error"].is(isString, "error"),
-		f["pointer"].is(isString, "pointer"))
+	err = errors.Join(f["name"].mustBe(isString, "the name"), f["spec"].mustBe(isString, "spec"),
+		f["file"].mustBe(isString, "file"), f["unrestricted"].mustBe(isBool, "unrestricted"),
+		f["extraPermissions"].mustBe(isArray, "extraPermissions"), f["queries"].mustBe(isArray, "queries"),
+		f["visible"].mustBe(isArray, "visible"), f["error"].mustBe(isString, "error"),
+		f["pointer"].mustBe(isString, "pointer"))
 	if err != nil {
 		return nil, firstOf(err)
 	}
@@ -176,7 +176,7 @@ func readCase(n *node, i int) (*testCase, error) {
 	}
 	if e := f["extraPermissions"]; e != nil {
 		for _, item := range e.list {
-			if err := item.is(isString, "the name of a permission"); err != nil {
+			if err := item.mustBe(isString, "the name of a permission"); err != nil {
 				return nil, err
 			}
 			c.extra = append(c.extra, permissions.WithPermissions(permissions.Permission(item.text)))
@@ -271,7 +271,7 @@ func (a *app) tryCase(c *testCase) ([]result, error) {
 
 // A mistake is a mistake in the claim of a case.
 type mistake struct {
-	parse        *permissions.ParseError // nil if it is in the claims set around the claim
+	parse        *permissions.ParseError
 	text, file   string
 	line, column int
 }
@@ -316,25 +316,19 @@ func (a *app) policyOfFile(c *testCase) (*permissions.Policy, *mistake, error) {
 	}
 	data, err := readFile(name)
 	if err != nil {
-		return nil, nil, c.file.err(readError(quote(name), err).Error())
+		return nil, nil, c.file.err(fileError(quote(name), err).Error())
 	}
 	t := source{name, recognize.Decode(data)}
 	in, err := a.recognize(nil, t)
 	if err != nil {
 		return nil, nil, err
 	}
-	if in.Form == recognize.Claim {
-		p, err := permissions.Parse([]byte(in.Text), c.extra...)
-		if parse := new(permissions.ParseError); errors.As(err, &parse) {
-			line, column := place(t.data, in.Offset+parse.Offset)
-			return nil, &mistake{parse, parseProblem(parse), name, line, column}, nil
-		}
-		return p, nil, plainOrNil(err)
-	}
 	s, err := parse(t, in, c.extra)
+	placed, inClaim := new(placedError), new(permissions.ParseError)
+	if errors.As(err, &placed) && errors.As(err, &inClaim) {
+		return nil, &mistake{inClaim, parseProblem(inClaim), name, placed.line, placed.column}, nil
+	}
 	if err != nil {
-		refused := new(usertoken.TokenError)
-		_ = errors.As(err, &refused)
 		return nil, nil, err
 	}
 	return s.policy, nil, nil
@@ -373,8 +367,9 @@ func (c *testCase) tryQuery(p *permissions.Policy, n *node) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	err = errors.Join(f["name"].is(isString, "the name"), f["action"].is(isString, "the action"),
-		f["allowed"].is(isBool, "allowed"), f["invalid"].is(isBool, "invalid"), f["undetermined"].is(isBool, "undetermined"))
+	err = errors.Join(f["name"].mustBe(isString, "the name"), f["action"].mustBe(isString, "the action"),
+		f["allowed"].mustBe(isBool, "allowed"), f["invalid"].mustBe(isBool, "invalid"),
+		f["undetermined"].mustBe(isBool, "undetermined"))
 	if err != nil {
 		return result{}, firstOf(err)
 	}
@@ -394,7 +389,7 @@ func (c *testCase) tryQuery(p *permissions.Policy, n *node) (result, error) {
 			return result{}, f["rule"].err("rule is a list, or null for no rule, and this is " + string(f["rule"].kind))
 		}
 		for _, item := range f["rule"].list {
-			if err := item.is(isString, "a scope of a rule"); err != nil {
+			if err := item.mustBe(isString, "a scope of a rule"); err != nil {
 				return result{}, err
 			}
 			want.rule = append(want.rule, item.text)
@@ -497,7 +492,7 @@ func (c *testCase) tryVisible(p *permissions.Policy, n *node) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	if err := errors.Join(f["name"].is(isString, "the name"), f["visible"].is(isBool, "visible")); err != nil {
+	if err := errors.Join(f["name"].mustBe(isString, "the name"), f["visible"].mustBe(isBool, "visible")); err != nil {
 		return result{}, firstOf(err)
 	}
 	if f["target"] == nil || f["visible"] == nil {
@@ -521,6 +516,9 @@ func (c *testCase) tryVisible(p *permissions.Policy, n *node) (result, error) {
 	}
 	return r.done(), nil
 }
+
+// caseName returns a name from a decision table as one line for people.
+func caseName(s string) string { return oneLine(strings.Join(strings.Fields(s), " ")) }
 
 func (a *app) reportResults(output string, files []string, results []result) error {
 	wrong := 0
@@ -546,7 +544,7 @@ func (a *app) reportResults(output string, files []string, results []result) err
 		if r.OK {
 			continue
 		}
-		a.out.say(styleBad, fmt.Sprintf("WRONG %s: %s: %s", r.place(), oneLine(r.Case), oneLine(r.Name)))
+		a.out.say(styleBad, fmt.Sprintf("WRONG %s: %s: %s", r.place(), caseName(r.Case), caseName(r.Name)))
 		a.out.say(styleGood, "  - expected: "+r.Expected)
 		a.out.say(styleBad, "  + got:      "+r.Got)
 		for line := range strings.SplitSeq(r.Explanation, "\n") {
@@ -573,21 +571,22 @@ func (a *app) sayTAP(results []result) {
 		if !r.OK {
 			ok = "not ok"
 		}
-		fmt.Fprintf(a.out, "%s %d - %s\n", ok, i+1, escape.Replace(oneLine(r.Case)+": "+oneLine(r.Name)))
+		fmt.Fprintf(a.out, "%s %d - %s\n", ok, i+1, escape.Replace(caseName(r.Case)+": "+caseName(r.Name)))
 		if r.OK {
 			continue
 		}
 		fmt.Fprintf(a.out, "  ---\n  at: %s\n  expected: %s\n  got: %s\n",
 			yamlText(r.place()), yamlText(r.Expected), yamlText(r.Got))
 		if r.Explanation != "" {
-			fmt.Fprintf(a.out, "  explanation: |\n    %s\n", strings.ReplaceAll(r.Explanation, "\n", "\n    "))
+			explanation := strings.ReplaceAll(visible(r.Explanation), "\n", "\n    ")
+			fmt.Fprintf(a.out, "  explanation: |\n    %s\n", explanation)
 		}
 		fmt.Fprintln(a.out, "  ...")
 	}
 }
 
 // yamlText is a text as a YAML scalar in single quotation marks. It has no line breaks.
-func yamlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+func yamlText(s string) string { return "'" + strings.ReplaceAll(visible(s), "'", "''") + "'" }
 
 type (
 	junitSuites struct {
@@ -638,6 +637,19 @@ func (a *app) sayJUnit(results []result) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s%s\n", xml.Header, text)
+	_, err = fmt.Fprintf(a.out, "%s%s\n", xml.Header, visibleXML(text))
 	return err
+}
+
+// visibleXML returns an XML text with a reference in place of each invisible character. The text means the same.
+func visibleXML(text []byte) string {
+	var b strings.Builder
+	for _, r := range string(text) {
+		if s := string(r); visible(s) == s {
+			b.WriteString(s)
+		} else {
+			fmt.Fprintf(&b, "&#x%X;", r)
+		}
+	}
+	return b.String()
 }

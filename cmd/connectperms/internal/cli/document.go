@@ -39,7 +39,7 @@ type pair struct{ key, value *node }
 
 // err returns an error about the place of the node.
 func (n *node) err(problem string) error {
-	return fmt.Errorf("%s:%d:%d: %s", n.source.name, n.line, n.column, problem)
+	return fmt.Errorf("%s:%d:%d: %s", oneLine(n.source.name), n.line, n.column, problem)
 }
 
 // json returns the node as JSON. Repeated members are kept, so that a strict reader sees them.
@@ -89,8 +89,8 @@ func (n *node) jsonWithPlaces() (data []byte, spans []span) {
 	return data, spans
 }
 
-// document reads JSON or YAML. A text that begins as JSON does and is not, is YAML, unless the name of the
-// file says that it is JSON.
+// document reads JSON or YAML. A file named *.json must be JSON. Any other text that begins with [ or { is read as
+// YAML if it is not JSON.
 func document(s source) (*node, error) {
 	trimmed := bytes.TrimLeft(s.data, " \t\r\n")
 	named := strings.HasSuffix(s.name, ".json")
@@ -203,7 +203,7 @@ func (r *jsonReader) value(depth int) (n *node, ok bool) {
 	return n, true
 }
 
-// maxNodes is how many nodes the aliases of a YAML document may make.
+// maxNodes is how many nodes a YAML document may have, with its aliases expanded.
 const maxNodes = 1 << 22
 
 func documentYAML(s source) (*node, error) {
@@ -241,7 +241,7 @@ func yamlError(s source, err error) error {
 		return s.at(0, "the YAML is wrong")
 	}
 	line, column := max(load.Mark.Line, 1), max(load.Mark.Column, 1)
-	return fmt.Errorf("%s:%d:%d: the YAML is wrong: %s", s.name, line, column, load.Message)
+	return fmt.Errorf("%s:%d:%d: the YAML is wrong: %s", oneLine(s.name), line, column, oneLine(load.Message))
 }
 
 type yamlReader struct {

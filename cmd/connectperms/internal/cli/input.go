@@ -40,8 +40,22 @@ func (t source) isFile() bool { return t.name != standardInput && t.name != toke
 // at returns an error about a place in the text.
 func (t source) at(offset int, problem string) error {
 	line, column := place(t.data, offset)
-	return fmt.Errorf("%s:%d:%d: %s", t.name, line, column, problem)
+	return &placedError{t.name, line, column, problem, nil}
 }
+
+// A placedError is an error about a place in an input. It wraps the mistake in the claim if it is about one.
+type placedError struct {
+	file         string
+	line, column int
+	problem      string
+	mistake      error
+}
+
+func (e *placedError) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", oneLine(e.file), e.line, e.column, e.problem)
+}
+
+func (e *placedError) Unwrap() error { return e.mistake }
 
 // place returns the line and the column of an offset, both counted from 1, the column in characters.
 func place(data []byte, offset int) (line, column int) {
@@ -55,16 +69,16 @@ func (a *app) read(name string) (source, error) {
 	var data []byte
 	var err error
 	if name == "-" {
-		if a.stdin != "" {
+		if a.hasReadStdin {
 			return source{}, errors.New("standard input can be read once only")
 		}
-		a.stdin, name = standardInput, standardInput
+		a.hasReadStdin, name = true, standardInput
 		data, err = a.readStdin()
 	} else {
 		data, err = readFile(name)
 	}
 	if err != nil {
-		return source{}, readError(name, err)
+		return source{}, fileError(name, err)
 	}
 	return source{name, recognize.Decode(data)}, nil
 }
@@ -99,12 +113,12 @@ func (a *app) readStdin() ([]byte, error) {
 	return a.env.Secret()
 }
 
-// readError names the file and says what is wrong with it, without the name of a system call.
-func readError(name string, err error) error {
+// fileError names the file and says what is wrong with it, without the name of a system call.
+func fileError(name string, err error) error {
 	if path := new(fs.PathError); errors.As(err, &path) {
 		err = path.Err
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", oneLine(name), err)
 }
 
 // A claimFlags has the flags that say how a claim is read.
@@ -151,11 +165,11 @@ func (f *inputFlags) add(c *cobra.Command) {
 type subject struct {
 	source source
 	input  recognize.Input
-	policy *permissions.Policy
-	claims *usertoken.Claims // nil for a claim
+	policy *permissions.Policy // nil if the input was refused
+	claims *usertoken.Claims   // nil for a claim, and if the input was refused
 
-	claim   string // the text of the claim, or "" if there is none
-	claimAt int    // where it is in text, or -1 if it is inside a token
+	claim   string // the text of the claim; "" if there is none, or if the token was verified
+	claimAt int    // where it is in source.data, or -1: there is none, or it is inside a token
 
 	verified bool
 }
@@ -227,7 +241,8 @@ func parse(t source, in recognize.Input, opts []permissions.Option) (*subject, e
 			return nil, err
 		}
 		if err != nil {
-			return nil, t.at(in.Offset, err.Error())
+			line, column := place(t.data, in.Offset)
+			return nil, &placedError{t.name, line, column, err.Error(), err}
 		}
 		s.policy, s.claims, s.claim = inner.policy, inner.claims, inner.claim
 	}
@@ -277,8 +292,8 @@ func find(object, name string) (member, bool) {
 	return member{}, false
 }
 
-// claimError names the place of a mistake in a claim that begins at an offset of a text. Of a claim that is a
-// JSON string that is the string: its escapes move what is inside.
+// claimError names the place of a mistake in a claim that begins at an offset of a text. For a claim that is a JSON
+// string it names the place of the string, because escapes shift the offsets inside it.
 func claimError(t source, offset int, err error) error {
 	parse := new(permissions.ParseError)
 	if !errors.As(err, &parse) {
@@ -287,7 +302,12 @@ func claimError(t source, offset int, err error) error {
 	if parse.Offset > 0 && t.data[offset] != '"' {
 		offset += parse.Offset
 	}
-	return t.at(offset, parseProblem(parse))
+	return t.atMistake(offset, parse)
+}
+
+func (t source) atMistake(offset int, mistake *permissions.ParseError) error {
+	line, column := place(t.data, offset)
+	return &placedError{t.name, line, column, parseProblem(mistake), mistake}
 }
 
 func parseProblem(e *permissions.ParseError) string {
@@ -313,7 +333,7 @@ func payloadError(t source, offset int, payload string, err error) error {
 		if m, ok := find(payload, permissions.ClaimName); ok {
 			return claimError(t, offset+m.at, err)
 		}
-		return t.at(offset, parseProblem(parse))
+		return t.atMistake(offset, parse)
 	}
 	refused := new(usertoken.TokenError)
 	if !errors.As(err, &refused) {

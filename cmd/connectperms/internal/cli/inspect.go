@@ -38,7 +38,7 @@ type inspection struct {
 	refusedClaim bool
 }
 
-// A verification says whether somebody signed the token.
+// A verification is what verifying the token gave.
 type verification struct {
 	State   string   `json:"state"` // verified, refused or not_verified
 	Refused *refused `json:"refused,omitempty"`
@@ -105,11 +105,12 @@ func viewPayload(payload string, now time.Time) *payloadView {
 			v.TokenID = textOf(m.value)
 		case "aud":
 			v.hasAudience = true
-			if json.Unmarshal([]byte(m.value), &v.Audience) != nil {
-				v.Audience = []string{textOf(m.value)}
+			var list []json.RawMessage
+			if json.Unmarshal([]byte(m.value), &list) != nil || list == nil {
+				list = []json.RawMessage{json.RawMessage(m.value)}
 			}
-			for i, audience := range v.Audience {
-				v.Audience[i] = recognize.Redact(audience)
+			for _, audience := range list {
+				v.Audience = append(v.Audience, textOf(string(audience)))
 			}
 		case "iat":
 			v.IssuedAt = dateOf(m.value, math.Ceil)
@@ -171,18 +172,18 @@ what was wanted and what came; then the exit code is 2.`,
 				a.sayInspection(view, now)
 			}
 			if err == nil && refusal != nil {
-				err = answer(codeNo)
+				err = exitCode(codeNo)
 			}
 			return err
 		},
 	}
 	f.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
-// loadForInspection loads a subject as loadVerified does. If the input was recognized and nothing good can be
-// read in it, there is a subject without a policy, and the error.
+// loadForInspection loads a subject as loadVerified does, and parses a token that was refused. For a token or a
+// claims set that cannot be parsed it returns a subject without a policy, and the error.
 func (a *app) loadForInspection(c *cobra.Command, f *asking) (*subject, *usertoken.TokenError, error) {
 	t, err := a.open(c, &f.inputFlags)
 	if err != nil {
@@ -474,13 +475,13 @@ comes from --project or ` + projectVariable + `.`,
 					quote(s.claims.Subject), when(s.claims.ExpiresAt.Time, now), claim))
 			}
 			if err == nil && refusal != nil {
-				err = answer(codeNo)
+				err = exitCode(codeNo)
 			}
 			return err
 		},
 	}
 	f.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 

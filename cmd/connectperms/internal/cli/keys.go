@@ -24,8 +24,8 @@ const (
 	keyVariable     = "PARAGON_PUBLIC_KEY"
 	projectVariable = "PARAGON_PROJECT_ID"
 
-	maxKeySet    = 1 << 20
-	keySetMoment = 10 * time.Second
+	maxKeySet     = 1 << 20
+	keySetTimeout = 10 * time.Second
 )
 
 var errNoProject = errors.New("a token is for one project; give its ID with --project, or set " + projectVariable +
@@ -33,12 +33,12 @@ var errNoProject = errors.New("a token is for one project; give its ID with --pr
 
 // A keyFlags has the flags of a Verifier.
 type keyFlags struct {
-	keys                         []string
-	keySet, project, at          string
-	audiences, issuers, types    []string
-	leeway                       time.Duration
-	maxSize                      int
-	requireClaim, allowNoAudence bool
+	keys                          []string
+	keySet, project, at           string
+	audiences, issuers, types     []string
+	leeway                        time.Duration
+	maxSize                       int
+	requireClaim, allowNoAudience bool
 }
 
 func (f *keyFlags) add(c *cobra.Command) {
@@ -51,7 +51,7 @@ func (f *keyFlags) add(c *cobra.Command) {
 	c.Flags().DurationVar(&f.leeway, "leeway", 5*time.Second, "how far the clocks may be apart, as a `DURATION`")
 	c.Flags().IntVar(&f.maxSize, "max-token-size", 64<<10, "refuse tokens of more `BYTES`")
 	c.Flags().BoolVar(&f.requireClaim, "require-claim", false, "refuse a token without the permissions claim")
-	c.Flags().BoolVar(&f.allowNoAudence, "allow-missing-audience", false, "accept a token without an audience")
+	c.Flags().BoolVar(&f.allowNoAudience, "allow-missing-audience", false, "accept a token without an audience")
 	c.Flags().StringVar(&f.at, "at", "", "answer as of a `TIME`, such as 2026-11-25T18:00:00Z")
 }
 
@@ -106,7 +106,7 @@ func (a *app) verifier(c *cobra.Command, f *keyFlags, claim []permissions.Option
 	if f.requireClaim {
 		opts = append(opts, usertoken.RequireClaim())
 	}
-	if f.allowNoAudence {
+	if f.allowNoAudience {
 		opts = append(opts, usertoken.AllowMissingAudience())
 	}
 	if project == "" && len(f.audiences) == 0 {
@@ -131,7 +131,8 @@ func (f *keyFlags) requiresKey(c *cobra.Command) bool {
 	return false
 }
 
-// keys returns the key of the flags, or the one of the environment if its audience is known.
+// keys returns the key of the flags, or that of the environment if the audience is known. More keys, and a key set,
+// are in opts. Without keys it returns nil.
 func (a *app) keys(c *cobra.Command, f *keyFlags, known bool) (
 	key *rsa.PublicKey, opts []usertoken.VerifierOption, err error,
 ) {
@@ -187,10 +188,10 @@ func (a *app) keySource(name string) (usertoken.VerifierOption, error) {
 	}
 	set, err := keyfunc.NewJWKSetJSON(json.RawMessage(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: it is not a JSON Web Key Set", name)
+		return nil, fmt.Errorf("%s: it is not a JSON Web Key Set", oneLine(name))
 	}
 	if keys, err := set.Storage().KeyReadAll(a.ctx); err != nil || len(keys) == 0 {
-		return nil, fmt.Errorf("%s: there are no keys in it", name)
+		return nil, fmt.Errorf("%s: there are no keys in it", oneLine(name))
 	}
 	return usertoken.WithKeySource(func(ctx context.Context, token *jwt.Token) (any, error) {
 		key, err := set.KeyfuncCtx(ctx)(token)
@@ -202,7 +203,7 @@ func (a *app) keySource(name string) (usertoken.VerifierOption, error) {
 }
 
 func download(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, keySetMoment)
+	ctx, cancel := context.WithTimeout(ctx, keySetTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -222,8 +223,8 @@ func download(ctx context.Context, url string) ([]byte, error) {
 // A usageError says that the command is wrong, and not the input.
 type usageError struct{ error }
 
-// loadVerified reads the input of a command that asks about a token, and verifies it if there is a key. A
-// refused token is not an error of loadVerified: it comes with what can be read in it, and the refusal.
+// loadVerified reads the input of a command that asks about a token, and verifies it if there is a key. For a refused
+// token it returns a subject without a policy, and the refusal, and no error.
 func (a *app) loadVerified(c *cobra.Command, f *inputFlags, k *keyFlags) (*subject, *usertoken.TokenError, error) {
 	t, err := a.open(c, f)
 	if err != nil {

@@ -72,7 +72,7 @@ The claim comes from --claim, or from standard input. It is written in canonical
 	flags.StringArrayVar(&f.types, "type", nil, "the `TYPE` in the header")
 	flags.IntVar(&f.maxSize, "max-token-size", 64<<10, "refuse to make a token of more `BYTES`")
 	f.claimFlags.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
@@ -210,7 +210,7 @@ With - as FILE it prints the private key, but not to a terminal.`,
 			}
 			for _, file := range []string{args[0], args[0] + ".pub"} {
 				if _, err := os.Lstat(file); err == nil && args[0] != "-" {
-					return readError(file, fs.ErrExist)
+					return fileError(file, fs.ErrExist)
 				}
 			}
 			a.progress.start("making a key")
@@ -231,7 +231,7 @@ With - as FILE it prints the private key, but not to a terminal.`,
 		},
 	}
 	c.Flags().IntVar(&bits, "bits", 2048, "the length of the key: 2048, 3072 or 4096")
-	hasOutput(c, &output, "text", "json")
+	addOutputFlag(c, &output, "text", "json")
 	return c
 }
 
@@ -263,7 +263,7 @@ func (a *app) writeKeys(file string, private, public []byte, output string) erro
 			Public  string `json:"public"`
 		}{file, publicFile})
 	}
-	a.out.sayf(stylePlain, "private key: %s\npublic key:  %s", file, publicFile)
+	a.out.sayf(stylePlain, "private key: %s\npublic key:  %s", oneLine(file), oneLine(publicFile))
 	return nil
 }
 
@@ -271,14 +271,14 @@ func (a *app) writeKeys(file string, private, public []byte, output string) erro
 func create(name string, data []byte, mode fs.FileMode) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return readError(name, err)
+		return fileError(name, err)
 	}
 	_, err = file.Write(data)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
-		return errors.Join(readError(name, err), os.Remove(name))
+		return errors.Join(fileError(name, err), os.Remove(name))
 	}
 	return nil
 }

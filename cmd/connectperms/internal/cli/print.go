@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/connectperms/permissions/cmd/connectperms/internal/recognize"
+	"github.com/connectperms/permissions/internal/text"
 )
 
 // A style is the escape sequence that begins a colour, or nothing.
@@ -31,7 +32,7 @@ const (
 )
 
 // A printer writes to a stream, and to a terminal with colours and lines that fit. What it prints for people
-// has no tokens in it, even where a name in a claim is one.
+// has no tokens in it, even where a name in a claim is one, and no characters that a terminal obeys.
 type printer struct {
 	w      *bufio.Writer
 	width  int // of the terminal, or 0
@@ -76,9 +77,12 @@ func (p *printer) paint(s style, text string) string {
 	return string(s) + text + styleEnd
 }
 
+// shown returns a text as it may be shown to people.
+func shown(text string) string { return visible(recognize.Redact(text)) }
+
 // say prints lines in a style. It breaks lines that are wider than the terminal.
 func (p *printer) say(s style, text string) {
-	text = recognize.Redact(text)
+	text = shown(text)
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		for _, part := range wrap(line, p.width) {
 			fmt.Fprintln(p, p.paint(s, part))
@@ -93,7 +97,7 @@ func (p *printer) sayf(s style, format string, args ...any) {
 
 // label prints a name and a text in two columns.
 func (p *printer) label(s style, name, text string) {
-	text = recognize.Redact(text)
+	text = shown(text)
 	for i, line := range strings.Split(text, "\n") {
 		if i > 0 {
 			name = ""
@@ -110,13 +114,13 @@ func (p *printer) label(s style, name, text string) {
 
 // item prints a text after a mark. Its lines are indented as the first one.
 func (p *printer) item(mark, text string) {
-	for _, line := range wrapAt(recognize.Redact(text), p.width-len(mark), 0) {
+	for _, line := range wrapAt(shown(text), p.width-len(mark), 0) {
 		fmt.Fprintln(p, mark+line)
 		mark = strings.Repeat(" ", len(mark))
 	}
 }
 
-// prose prints paragraphs, and on a terminal breaks them anew. Indented lines stay lines.
+// prose prints the paragraphs of a help text, and wraps them for a terminal. Lines that are indented are not joined.
 func (p *printer) prose(text string) {
 	if p.isTerminal() {
 		text = lineInParagraph.ReplaceAllString(text, "$1 $2")
@@ -130,7 +134,7 @@ func (p *printer) prose(text string) {
 
 var lineInParagraph = regexp.MustCompile(`([^\n])\n([^ \n])`)
 
-// json prints a value as indented JSON.
+// json prints a value as indented JSON, with escapes in place of invisible characters.
 func (p *printer) json(v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -139,7 +143,16 @@ func (p *printer) json(v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := p.Write(b.Bytes())
+	_, err := p.Write(text.EscapeJSON(b.Bytes()))
+	return err
+}
+
+// claim prints a claim as it is, but to a terminal with escapes in place of invisible characters.
+func (p *printer) claim(claim []byte) error {
+	if p.isTerminal() {
+		claim = text.EscapeJSON(claim)
+	}
+	_, err := p.Write(claim)
 	return err
 }
 
@@ -170,8 +183,8 @@ func wrapAt(line string, width, hanging int) (lines []string) {
 }
 
 // breakAt returns where to break a text so that the first part is no wider than width: at the last space, or after
-// the last slash or comma where the last space would leave the line half empty. If there is nothing of these in
-// the first part, it is the first of them. It is 0 if there is none.
+// the last slash or comma where the last space would leave the line half empty. If there is no such place within
+// width, it returns the first one after that, and 0 if there is none at all.
 func breakAt(text string, width int) (cut int) {
 	soft, column := 0, 0
 	for i, r := range text {
@@ -211,7 +224,7 @@ func newProgress(p *printer, after time.Duration) *progress {
 	return &progress{p: p, after: after, end: func() {}}
 }
 
-// start says from now on what the tool is doing, if that takes longer than a moment.
+// start shows what the tool is doing once g.after has passed, until stop or the next start.
 func (g *progress) start(doing string) {
 	g.stop()
 	if !g.p.isTerminal() {
@@ -233,7 +246,7 @@ func (g *progress) start(doing string) {
 				}
 				return
 			case <-timer.C:
-				line := fmt.Sprintf("%s, %d s ...", doing, int(time.Since(begun).Seconds()))
+				line := fmt.Sprintf("%s, %d s ...", oneLine(doing), int(time.Since(begun).Seconds()))
 				line = runewidth.Truncate(line, g.p.width-1, "")
 				shown = max(shown, runewidth.StringWidth(line))
 				fmt.Fprint(g.p, "\r"+line)

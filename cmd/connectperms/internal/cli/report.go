@@ -105,7 +105,7 @@ func githubCommand(level, file string, line, column int, title, message string) 
 	if line > 0 {
 		where += fmt.Sprintf(",line=%d,col=%d", line, column)
 	}
-	return "::" + level + " " + where + ",title=" + property.Replace(title) + "::" + data.Replace(message)
+	return visible("::" + level + " " + where + ",title=" + property.Replace(title) + "::" + data.Replace(message))
 }
 
 // code is a text as a code span of Markdown.

@@ -50,8 +50,8 @@ func secret() (data []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nobody leaves a terminal raw: a signal is awaited before the terminal becomes raw, and after it nothing
-	// makes it so.
+	// No signal leaves the terminal raw. The handler is registered before the terminal becomes raw, and it keeps the
+	// mutex, so that MakeRaw cannot run after Restore.
 	var raw sync.Mutex
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -117,7 +117,7 @@ cannot be asked of this target.`,
 			a.out.say(styleBold, target.String())
 			var rows [][]cell
 			for _, d := range decideAll(s.policy, target) {
-				action, reason := cell{"  " + string(d.Action), stylePlain}, cell{why(d.Decision), stylePlain}
+				action, reason := cell{"  " + shown(string(d.Action)), stylePlain}, cell{why(d.Decision), stylePlain}
 				rows = append(rows, []cell{action, answerOf(d.Decision), reason})
 			}
 			a.out.table(rows)
@@ -126,7 +126,7 @@ cannot be asked of this target.`,
 	}
 	f.add(c)
 	f.targetFlags.add(c)
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
@@ -167,7 +167,8 @@ func (a *app) matrix() *cobra.Command {
 
 The targets are those of a file with --targets, a list in JSON or YAML. Otherwise they are what the claim names:
 for each scope in it something that the scope covers, with names that the claim does not have where the scope is
-a wildcard.`,
+a wildcard. Where a scope names an ID, the external ID is unknown, and the reverse, as in a request that gives only
+one of them. Name both with --targets.`,
 		Example: `  connectperms matrix --claim claim.json
   connectperms matrix --targets targets.yaml --claim claim.json -o json`,
 		Args: a.noArgs,
@@ -195,7 +196,7 @@ a wildcard.`,
 	}
 	f.add(c)
 	c.Flags().StringVar(&targets, "targets", "", "read the targets from a `FILE`, or from standard input with -")
-	hasOutput(c, &f.output, "text", "json")
+	addOutputFlag(c, &f.output, "text", "json")
 	return c
 }
 
@@ -286,15 +287,16 @@ func nameOr(s permissions.Scope, other string) string {
 	return s.Name()
 }
 
-// identified returns the identifiers of something that a scope covers and that no other scope names.
+// identified returns the identifier that a scope names, so that the other one is unknown. For a wildcard it returns
+// those of something that no scope names. The explorer's page has the same rows.
 func identified(s permissions.Scope, unnamed string) []permissions.Identifier {
 	switch {
 	case s.IsWildcard():
 		return []permissions.Identifier{permissions.ID(unnamed), permissions.NoExternalID()}
 	case s.IsExternal():
-		return []permissions.Identifier{permissions.ID(unnamed), permissions.ExternalID(s.Name())}
+		return []permissions.Identifier{permissions.ExternalID(s.Name())}
 	}
-	return []permissions.Identifier{permissions.ID(s.Name()), permissions.NoExternalID()}
+	return []permissions.Identifier{permissions.ID(s.Name())}
 }
 
 // scopeText is a scope for people, as [permissions.Rule.String] has it.
@@ -308,7 +310,10 @@ func (a *app) sayMatrix(p *permissions.Policy, rows []row) {
 	if len(rows) > maxRows {
 		rows, left = rows[:maxRows], len(rows)-maxRows
 	}
-	actions := p.Vocabulary()
+	var actions []string
+	for _, action := range p.Vocabulary() {
+		actions = append(actions, shown(string(action)))
+	}
 	legend := map[string]int{}
 	var reasons []string
 	cells := make([][]cell, len(rows))
@@ -385,7 +390,7 @@ func (a *app) letterRows(rows []row) (width int) {
 
 // sayRows prints the columns of some actions.
 func (a *app) sayRows(
-	actions []permissions.Permission, rows []row, cells [][]cell, first, labelWidth int, widths []int,
+	actions []string, rows []row, cells [][]cell, first, labelWidth int, widths []int,
 ) {
 	head := strings.Repeat(" ", labelWidth)
 	for i, action := range actions {

@@ -237,13 +237,14 @@ func flags(t permissions.Target) (list []string) {
 	return list
 }
 
-// shellQuote quotes a word for a POSIX shell. What has invisible characters is printed for people.
+// shellQuote quotes a word for a POSIX shell. A word that is too long or has invisible characters is returned as
+// [text.Plain] prints it, to be read and not to be run.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.,/:@%+=", r)
 	}
-	if shown := text.Plain(s); shown != s && !strings.ContainsAny(s, `"\\`) {
-		return shown
+	if len(s) > text.MaxQuoted || oneLine(s) != s {
+		return text.Plain(s)
 	}
 	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s

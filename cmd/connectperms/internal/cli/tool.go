@@ -46,7 +46,7 @@ func (a *app) man() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			const directoryMode = 0o755
 			if err := os.MkdirAll(args[0], directoryMode); err != nil {
-				return readError(args[0], err)
+				return fileError(args[0], err)
 			}
 			date := time.Unix(0, 0).UTC() // the same pages each time
 			c.Root().DisableAutoGenTag = true
@@ -54,9 +54,9 @@ func (a *app) man() *cobra.Command {
 				Title: "CONNECTPERMS", Section: "1", Source: "connectperms", Manual: "connectperms", Date: &date,
 			}
 			if err := doc.GenManTree(c.Root(), header, args[0]); err != nil {
-				return readError(args[0], err)
+				return fileError(args[0], err)
 			}
-			a.out.sayf(stylePlain, "man -l %s", filepath.Join(args[0], "connectperms.1"))
+			a.out.sayf(stylePlain, "man -l %s", shellQuote(filepath.Join(args[0], "connectperms.1")))
 			return nil
 		},
 	}
@@ -84,7 +84,7 @@ func (a *app) version() *cobra.Command {
 			return nil
 		},
 	}
-	hasOutput(c, &output, "text", "json")
+	addOutputFlag(c, &output, "text", "json")
 	return c
 }
 

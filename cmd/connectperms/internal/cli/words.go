@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/connectperms/permissions/internal/text"
 )
@@ -55,16 +56,29 @@ func plainError(err error) error {
 	return errors.New(inFlags(message))
 }
 
-// oneLine is a name from a decision table, without line breaks and invisible characters.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
+// visible returns a text with an escape in place of each character that a terminal obeys or that a reader does not
+// see, and of each byte that is not UTF-8. Only line breaks stay.
+func visible(s string) string {
+	isHarmless := func(r rune) bool { return r >= ' ' && r <= '~' || r == '\n' }
+	if strings.IndexFunc(s, func(r rune) bool { return !isHarmless(r) }) < 0 {
+		return s // most texts
+	}
+	var b strings.Builder
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
+		if isHarmless(r) {
+			b.WriteRune(r)
+		} else {
+			escaped := quote(s[:size])
+			b.WriteString(escaped[1 : len(escaped)-1])
 		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return string(text.EscapeJSON([]byte(s)))
+		s = s[size:]
+	}
+	return b.String()
 }
+
+// oneLine returns a text as one line for people, with escapes in place of line breaks and as in visible.
+func oneLine(name string) string { return strings.ReplaceAll(visible(name), "\n", `\n`) }
 
 // quote returns a name from an input as one line for people.
 func quote(s string) string { return text.Quote(s) }

@@ -13,8 +13,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/connectperms/permissions"
-	"github.com/connectperms/permissions/internal/strictjson"
+	"github.com/connectperms/permissions/cmd/connectperms/internal/claimsset"
 )
 
 // A Form is what an input was recognized as.
@@ -36,11 +35,11 @@ func (f Form) String() string {
 type Input struct {
 	Form Form
 
-	// Text is the token, the claims set or the claim. A token has no white space, and at least two dots.
+	// Text is the token, the claims set or the claim. A token has no white space, and exactly two dots.
 	Text string
 
-	// Offset is where Text begins in the decoded input, in bytes. It is 0 for a token that was found in
-	// several pieces, because a line break was in it.
+	// Offset is where Text begins in the decoded input, in bytes. It is 0 for a token found in a text with percent
+	// escapes, because decoding these shifts offsets.
 	Offset int
 }
 
@@ -87,7 +86,11 @@ func Find(text []byte) (Input, error) {
 	start := bytes.Index(text, trimmed)
 	switch trimmed[0] {
 	case '{':
-		return object(string(trimmed), start), nil
+		form := Claim
+		if claimsset.Is(string(trimmed)) {
+			form = Payload
+		}
+		return Input{form, string(trimmed), start}, nil
 	case '[':
 		return Input{Claim, string(trimmed), start}, nil // the parser says what is wrong
 	case '"':
@@ -104,64 +107,22 @@ func Find(text []byte) (Input, error) {
 	return inside(string(text))
 }
 
-// object tells a claim from a claims set. A claims set has the permissions claim, a name that is nearly
-// its name, or a registered name (RFC 7519, section 4.1), and no scopes.
-func object(text string, start int) Input {
-	form := Claim
-	s := strictjson.Scanner{Text: text}
-	for more := s.Begin('}'); more; {
-		if s.Space() != '"' {
-			break
-		}
-		name, ok := s.Name()
-		if !ok || !s.Punctuation(':') {
-			break
-		}
-		if isScope(name) {
-			return Input{Claim, text, start}
-		}
-		if isOfPayload(name) {
-			form = Payload
-		}
-		if _, ok = s.Value(); !ok {
-			break
-		}
-		if more, ok = s.More('}'); !ok {
-			break
-		}
-	}
-	return Input{form, text, start}
-}
-
-func isScope(name string) bool {
-	return strings.HasPrefix(name, "integration:") || strings.HasPrefix(name, "credential:") ||
-		strings.HasPrefix(name, "configuration:")
-}
-
-func isOfPayload(name string) bool {
-	switch name {
-	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti":
-		return true
-	}
-	return name == permissions.ClaimName || strings.Contains(strings.ToLower(name), "paragon")
-}
-
-// The header of a token is a JSON object, and so are the first bytes of its base64: those of `{"`, `{ "`,
-// or of { and a line break or a tab.
+// The header of a token is a JSON object, so its base64 begins as that of `{"`, of `{ "`, or of { and a line break
+// or a tab.
 var (
 	tokenBeginning = regexp.MustCompile(`(?:^|[^A-Za-z0-9_-])((?:eyJ|eyAi|ewo|ew0K|ewk)[A-Za-z0-9_-]{8,})`)
 	tokenText      = regexp.MustCompile(`^[A-Za-z0-9_-]+=*(?:\.[A-Za-z0-9_-]*=*)*`)
 	onlyToken      = regexp.MustCompile(`^[A-Za-z0-9_+/=-]+\.[A-Za-z0-9_+/=-]*\.[A-Za-z0-9_+/=-]*$`)
 	anyToken       = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9_.=+-]*|` +
 		`\b(?:eyAi|ewo|ew0K|ewk)[A-Za-z0-9_-]{8,}[A-Za-z0-9_.=+-]*`)
-	privateKey = regexp.MustCompile(`-----BEGIN|\bLS0tLS1CRUdJTi|\bMII[A-Za-z0-9+/_-]{60}`)
-	bearer     = regexp.MustCompile(`(?i)\bbearer[ \t+]*$`)
+	anyKey = regexp.MustCompile(`-----BEGIN|\bLS0tLS1CRUdJTi|\bMII[A-Za-z0-9+/_-]{60}`) // or a certificate
+	bearer = regexp.MustCompile(`(?i)\bbearer[ \t+]*$`)
 )
 
 // IsSecret reports whether a text has something in it that may be a token or a part of one, or a key.
 func IsSecret(text string) bool {
 	unescaped := unescape(text)
-	return tokenBeginning.MatchString(unescaped) || anyToken.MatchString(text) || privateKey.MatchString(text)
+	return tokenBeginning.MatchString(unescaped) || anyToken.MatchString(text) || anyKey.MatchString(text)
 }
 
 // Redact replaces everything that may be a token or a part of one.
@@ -187,8 +148,8 @@ type candidate struct {
 	bearer bool
 }
 
-// inside looks for one token in a text such as a header line or a curl command. If several are there, the
-// one after "Bearer" is meant.
+// inside looks for one token in a text such as a header line or a curl command. If there are several, it takes the
+// one after "Bearer". Several different ones are an error. In a text with percent escapes it finds no offset.
 func inside(text string) (Input, error) {
 	plain := unescape(text)
 	if len(plain) != len(text) {
@@ -273,8 +234,8 @@ func hex(text string, i int) int {
 	return strings.IndexByte("0123456789abcdef", strings.ToLower(text[i : i+1])[0])
 }
 
-// Split takes a token apart without verifying anything: the header and the payload, decoded. Padding is
-// accepted here and refused by every verifier.
+// Split takes a token apart without verifying anything: the header and the payload, decoded. It accepts padding, +
+// and /, which every verifier refuses.
 func Split(token string) (header, payload []byte, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -94,7 +94,7 @@ export interface Step {
 }
 export type Change =
   | { kind: "question"; summary: string; target: Target; answer: Answer }
-  | { kind: "claim"; summary: string; edit: TextEdit; others: boolean };
+  | { kind: "claim"; summary: string; edit: TextEdit };
 export interface Rendered {
   go: string;
   json: string;
@@ -252,8 +252,8 @@ export function connect(form: string): Call {
     quickly = slowly = loopback();
   }
 
-  // The library keeps the claims that were read last, and so does the page, to read one again that the
-  // library does not have any more.
+  // The library keeps few claims, and each worker only what it has parsed. The page keeps more texts, and parses one
+  // again where its claim is missing.
   const texts = new Map<Handle, string>();
   const keep = (handle: Handle, request: string): void => {
     texts.delete(handle);

@@ -134,13 +134,12 @@ export function complete(context: CompletionContext): CompletionResult | null {
   const isString = node.name === "String" || node.name === "PropertyName";
   const from = isString ? node.from + 1 : (context.matchBefore(/[\w:*-]+/)?.from ?? pos);
   if (!isString && !context.explicit && from === pos) return null;
+  // A string that lacks its closing quotation mark ends with its line.
   let to = isString ? node.to : pos;
   if (isString && to > state.doc.lineAt(from).to) to = state.doc.lineAt(from).to;
-
-  // A string ends at its closing quotation mark, which is there already or not.
   if (pos < from) return null;
   const typed = isString ? stringOf(state, node) : state.sliceDoc(from, pos);
-  const left = to - pos; // how much of the string is after the cursor, at which somebody may type on
+  const left = to - pos; // of the string after the cursor; the cursor may move before the completion is applied
   const quoted = (label: string, after: string): Completion["apply"] => (view, _, start, cursor) => {
     const whole = JSON.stringify(label);
     const open = label.endsWith(":"); // the name comes next

@@ -174,8 +174,8 @@ const isJSON = (text: string): boolean => {
   }
 };
 
-// isWhole reports whether a text that is pasted takes the place of all that is there. A token and a link do, and so
-// do a claim and a payload where they would not be JSON in the midst of what is there.
+// isWhole reports whether a pasted text replaces the whole text: always a token or a link, any text if the editor is
+// empty or all is selected, and a JSON object that would not leave JSON when inserted at the cursor.
 function isWhole({ doc, selection: { main } }: EditorState, pasted: string): boolean {
   const text = pasted.trim();
   const isToken = /^(?:authorization:\s*)?(?:bearer\s+)?ey[\w-]+\.[\w-]+\.[\w-]*$/i.test(text);
@@ -183,7 +183,7 @@ function isWhole({ doc, selection: { main } }: EditorState, pasted: string): boo
   return text.startsWith("{") && isJSON(text) && !isJSON(doc.sliceString(0, main.from) + pasted + doc.sliceString(main.to));
 }
 
-/** Editor shows a text and reports what is typed. The text that is given is the first one; later ones come through the handle. */
+/** Editor shows a text and reports what is typed. Only the first value of props.text counts. The handle sets others. */
 export function Editor(props: {
   label: string;
   text: string;
@@ -198,7 +198,7 @@ export function Editor(props: {
   const on = useRef(props);
   on.current = props;
 
-  // Not after the next frame: until then the text could change, and nobody would tell the editor.
+  // useLayoutEffect, because before useEffect runs, the text could change, and the editor would miss it.
   useLayoutEffect(() => {
     const root = host.current!.shadowRoot ?? host.current!.attachShadow({ mode: "open" });
     const editor = new EditorView({

@@ -15,20 +15,20 @@ export const toMistake = (err: unknown): Mistake =>
  * before is dropped. Without a question it returns none.
  */
 export function useAsked<T>(ask: (() => Promise<T>) | null, depends: unknown[]): Asked<T> {
-  const [asked, setAsked] = useState<{ depends: unknown[]; value: Asked<T> }>({ depends: [], value: { state: "none" } });
+  const [asked, setAsked] = useState<{ key?: object; value: Asked<T> }>({ value: { state: "none" } });
   const key = useMemo(() => ({}), depends);
   const latest = useRef<object>(key);
   latest.current = key;
-  // Not after the next frame: the answer may be there before it.
+  // useLayoutEffect, because useEffect runs after the next frame, and the answer may be there before it.
   useLayoutEffect(() => {
     if (!ask) return;
     ask().then(
-      (answer) => latest.current === key && setAsked({ depends: [key], value: { state: "answer", answer } }),
-      (err: unknown) => latest.current === key && setAsked({ depends: [key], value: { state: "refused", mistake: toMistake(err) } }),
+      (answer) => latest.current === key && setAsked({ key, value: { state: "answer", answer } }),
+      (err: unknown) => latest.current === key && setAsked({ key, value: { state: "refused", mistake: toMistake(err) } }),
     );
   }, [key]);
   if (!ask) return { state: "none" };
-  if (asked.depends[0] === key) return asked.value;
+  if (asked.key === key) return asked.value;
   return asked.value.state === "answer" ? { state: "waiting", last: asked.value.answer } : { state: "waiting" };
 }
 
@@ -56,7 +56,10 @@ export interface Window {
   page: number; // how many whole rows are visible
 }
 
-/** useWindow says which rows of a list are visible, or nearly so. All rows have one height. */
+/**
+ * useWindow says which rows of a list to render: the visible ones, and a few around them. All rows have one height.
+ * above is the height of the head that covers the top of the list.
+ */
 export function useWindow(box: RefObject<HTMLElement | null>, count: number, height: number, above: number): Window {
   const [seen, setSeen] = useState({ top: 0, height: 600 });
   useLayoutEffect(() => {

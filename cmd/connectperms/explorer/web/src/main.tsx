@@ -341,7 +341,7 @@ function App({ call, form, permissions, initial }: { call: Call; form: string; p
   useEffect(() => setPicked(null), [key]);
   useEffect(() => setNarrowed(""), [key]);
 
-  // A question of the matrix is shown together with its answer, if that comes before somebody sees that it waits.
+  // A question of the matrix is shown together with its answer, but after 100 ms even without it.
   const turn = useRef(0);
   const ask = ({ action, target }: Question, title = ""): void => {
     const next = { action, target }; // an example has more than that

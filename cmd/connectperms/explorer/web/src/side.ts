@@ -4,7 +4,7 @@ import type { Diagnostic } from "@codemirror/lint";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Call, type Failure, type Finding, type Handle, type Mistake, Refusal, type TokenInfo } from "./api.ts";
 import type { EditorHandle } from "./editor.tsx";
-import { useAsked } from "./hooks.ts";
+import { answerOf, toMistake, useAsked } from "./hooks.ts";
 import { isLink } from "./link.ts";
 import type { Key, Opened, Verdict } from "./open.tsx";
 import { plain, sentence } from "./words.ts";
@@ -17,7 +17,7 @@ interface Token {
   info: TokenInfo;
 }
 
-// A token that is damaged is one all the same: {" in base64url.
+// A text that begins as { and a quotation mark or white space do in base64url is a token, even if it is damaged.
 const beginsAsToken = /^ey[IAJo][\w-]{8}/;
 
 function describeMistake({ found, problem, remedy, message }: Mistake): string {
@@ -36,7 +36,7 @@ export interface Problem {
   effect?: string; // what the fix changes
 }
 
-// useSettled returns a large text only after it has rested for a moment. Small ones it returns at once.
+// useSettled debounces a large text. It returns a small one at once.
 function useSettled(text: string): string {
   const [settled, setSettled] = useState(text);
   const small = text.length < 50_000;
@@ -47,6 +47,17 @@ function useSettled(text: string): string {
   }, [text]);
   if (small && settled !== text) setSettled(text);
   return small ? text : settled;
+}
+
+type Verification = TokenInfo["verification"];
+
+/** verify verifies a token. If that cannot be done, the message says why. */
+async function verify(call: Call, text: string, { key, project }: Key): Promise<Verification> {
+  try {
+    return (await call("token", { text, key, project: project.trim() })).verification;
+  } catch (err) {
+    return { state: "not verified", message: toMistake(err).message };
+  }
 }
 
 export type Side = ReturnType<typeof useSide>;
@@ -140,11 +151,11 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
     }
   };
 
-  // A token or a payload that was pasted into the editor is read as one.
+  // Open a token or a payload that was put into the editor.
   const looksLike = failure?.looksLike;
-  const isBearer = looksLike === "token" || looksLike === "payload" || (failure !== undefined && beginsAsToken.test(text.trim()));
+  const isTokenOrPayload = looksLike === "token" || looksLike === "payload" || (failure !== undefined && beginsAsToken.test(text.trim()));
   useEffect(() => {
-    if (isBearer) void open(text);
+    if (isTokenOrPayload) void open(text);
   }, [failure]);
 
   // The key and the project verify the token, and a token expires while it is shown.
@@ -154,11 +165,13 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
     const timer = setInterval(() => setNow((n) => n + 1), 10_000);
     return () => clearInterval(timer);
   }, [token]);
-  const verification = useAsked(
-    token && token.info.kind === "token" && (key.key.trim() || key.project.trim())
-      ? async () => (await call("token", { text: token.text, key: key.key, project: key.project.trim() })).verification
-      : null,
-    [token, key.key, key.project, now],
+  const verification = answerOf(
+    useAsked(
+      token && token.info.kind === "token" && (key.key.trim() || key.project.trim())
+        ? async () => ({ token, key, result: await verify(call, token.text, key) })
+        : null,
+      [token, key, now],
+    ),
   );
   let verdict: Verdict;
   if (!token) verdict = { state: "not verified", text: "A claim has no signature, so nobody knows whether a token has it." };
@@ -166,11 +179,10 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
     verdict = { state: "not verified", text: "The claim was changed after the token was read." };
   } else if (token.info.kind === "payload") {
     verdict = { state: "not verified", text: "A payload without its token has no signature." };
-  } else if (verification.state === "refused") {
-    verdict = { state: "not verified", text: verification.mistake.message };
   } else {
-    // While the same token is checked again, the answer before it is shown. After a change of the key it is not.
-    const known = verification.state === "answer" ? verification.answer : token.info.verification;
+    // While the same token is verified again with the same key, the answer before it stays.
+    const isOfThis = verification?.token === token && verification.key === key;
+    const known = isOfThis ? verification.result : token.info.verification;
     verdict = { state: known.state, text: sentence(known.message), remedy: known.remedy && !known.message.includes(known.remedy) ? sentence(known.remedy) : undefined };
   }
 
@@ -178,7 +190,7 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
   const findings = lint.state === "answer" ? lint.answer : undefined;
 
   const problems = useMemo<Problem[]>(() => {
-    const mistakes: Mistake[] = failure && !isBearer ? [failure.error, ...(failure.further ?? [])] : [];
+    const mistakes: Mistake[] = failure && !isTokenOrPayload ? [failure.error, ...(failure.further ?? [])] : [];
     return [
       ...mistakes.map((mistake, i): Problem => {
         const from = mistake.from ?? 0;

@@ -35,14 +35,17 @@ function thing(kind: string, t: Thing): string {
   return parts.length === 0 ? `some ${kind}` : `the ${kind} with ${parts.join(" and ")}`;
 }
 
-/** short leaves out the last parts of the IDs in a title. */
+/** short shortens the IDs in a title, and the words for an external ID. */
 export const short = (title: string): string => title.replace(/\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "$1…").replace(" with external ID ", " ext:");
 
 /** sentence makes a sentence of a text that may not be one. */
 export const sentence = (text: string): string =>
   (/^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text) + (/[.?!]$/.test(text) ? "" : ".");
 
-/** describe says in words what a question is about. A title says it of the last level, as a row of the matrix does. */
+/**
+ * describe says in words what a question is about. The title of a row of the matrix replaces the words for an
+ * integration, and for a level that is "any other".
+ */
 export function describe(target: Target, title?: string): string {
   if (target.integration === undefined) return "the user";
   if (title && !target.credential) return title.startsWith("any") ? title : `the ${title}`;

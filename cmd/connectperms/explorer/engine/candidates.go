@@ -7,52 +7,52 @@ import (
 	"github.com/connectperms/permissions"
 )
 
-// nearby are the rules that match a target, or something in it, for some values of what is unknown, and a policy
-// of them alone. The others have no say in any answer about the target, and do not apply in an explanation. In a
-// large claim these are few.
-type nearby struct {
+// candidates are the rules that can match a target, or something below it, whatever the unknown identifiers are, and
+// a policy of only these rules. No other rule decides about the target. In a large claim the candidates are few.
+type candidates struct {
 	rules   []int // in the order of the text
 	policy  *permissions.Policy
 	numbers map[permissions.Rule]int // in the claim, of the rules of the policy
 }
 
-func (n *nearby) number(r permissions.Rule) int { return numberOf(r, n.numbers) }
+func (cs *candidates) number(r permissions.Rule) int { return numberOf(r, cs.numbers) }
 
-// near returns the rules near a target. For the user they are those that an explanation lists: integration:*, and
-// the first of those that are deeper.
-func (c *claim) near(t permissions.Target) nearby {
+// candidatesFor returns the candidates for a target. For the user they are the rules that an explanation lists:
+// integration:*, and the first of the deeper ones.
+func (c *claim) candidatesFor(t permissions.Target) candidates {
 	name, state := t.Lookup(permissions.IntegrationName)
 	if state != permissions.Known {
-		return c.nearUser()
+		return c.userCandidates()
 	}
-	w := nearWalk{view: c.rows(), facts: factsOf(t)}
+	w := candidateWalk{view: c.rows(), facts: factsOf(t)}
 	if scope, err := permissions.ParseScope("integration:" + name); err == nil {
 		w.below(0, scope)
 	}
 	w.below(0, anyOf[permissions.KindIntegration])
 	slices.Sort(w.rules)
-	return c.nearby(w.rules)
+	return c.candidatesOf(w.rules)
 }
 
-// nearby returns some rules with their policy. It has them in the order of the claim, in which an explanation
-// lists them.
-func (c *claim) nearby(rules []int) nearby {
-	near := nearby{rules, c.policy, c.numbers}
+// candidatesOf returns rules with a policy of only these. They must be in the order of the claim, because an explanation
+// lists them in that order.
+func (c *claim) candidatesOf(rules []int) candidates {
+	candidates := candidates{rules, c.policy, c.numbers}
 	if len(rules) == len(c.rules) {
-		return near
+		return candidates
 	}
 	policy, err := permissions.Parse([]byte(c.textOf(rules)))
-	if err != nil { // a part of a claim is a claim
-		return near
+	if err != nil { // never: some rules of a claim are a claim
+		return candidates
 	}
-	near.policy, near.numbers = policy, make(map[permissions.Rule]int, len(rules))
+	candidates.policy, candidates.numbers = policy, make(map[permissions.Rule]int, len(rules))
 	for r := range policy.Rules() {
-		near.numbers[r] = rules[len(near.numbers)]
+		candidates.numbers[r] = rules[len(candidates.numbers)]
 	}
-	return near
+	return candidates
 }
 
-// textOf returns the claim with some of its rules alone, and no nested map that is empty.
+// textOf returns the text of a claim with only the given rules, which are in the order of c, and without empty nested
+// maps.
 func (c *claim) textOf(rules []int) string {
 	var b strings.Builder
 	var open []int // the members whose maps are open
@@ -82,7 +82,8 @@ func (c *claim) textOf(rules []int) string {
 	return b.String()
 }
 
-// policyOf returns a policy of some rules of the claim. A rule for a path has a grant in place of its own.
+// policyOf returns a policy of some rules of the claim, in which the rule at path has the given grant. If there is no
+// such rule, it is added. An empty path changes nothing.
 func (c *claim) policyOf(
 	rules []int, path []permissions.Scope, grant []permissions.Permission,
 ) (*permissions.Policy, error) {
@@ -98,15 +99,18 @@ func (c *claim) policyOf(
 	return b.Build()
 }
 
-// allowedWith reports whether the question of an explanation is allowed if the rule with a path has a grant. It
-// tries that with few rules, because there may be thousands near an integration:
+// allowedWith reports whether the question of an explanation is allowed once the rule at path has the given grant. An
+// integration can have thousands of candidates, so it first tries fewer rules:
 //
-//   - All rules that apply, with one that denies if something unknown is what it names. If that is not allowed, then
-//     with more rules it is not either, because none of them overrides that one.
-//   - All rules but those that may not apply and grant the action, or are less deep than the rule with the path, if
-//     that applies. If that is allowed, then with those it is too, because none of them can decide against it.
+//   - The rules that apply, with one conditional rule that denies and that no rule would override. A no is final,
+//     because no other rule overrides the conditional one.
+//   - The candidates without the harmless ones. A harmless rule is not known to apply, and it grants the action
+//     or, if the rule at path applies, is less deep than that rule. A yes is final, because a harmless rule cannot
+//     turn it into a no.
+//
+// Only then does it try all candidates.
 func (c *claim) allowedWith(
-	x permissions.Explanation, near *nearby, path []permissions.Scope, grant []permissions.Permission,
+	x permissions.Explanation, candidates *candidates, path []permissions.Scope, grant []permissions.Permission,
 ) bool {
 	try := func(rules []int) bool {
 		policy, err := c.policyOf(rules, path, grant)
@@ -114,7 +118,7 @@ func (c *claim) allowedWith(
 	}
 	var applying, denying []int
 	for _, s := range x.Steps {
-		switch number := near.number(s.Rule); s.Outcome {
+		switch number := candidates.number(s.Rule); s.Outcome {
 		case permissions.OutcomeNoMatch, permissions.OutcomeDeeper:
 		case permissions.OutcomeConditional:
 			if s.By == (permissions.Rule{}) && !s.Rule.Grant().Has(x.Action) {
@@ -129,31 +133,31 @@ func (c *claim) allowedWith(
 			return false
 		}
 	}
-	applies := !slices.ContainsFunc(near.rules, func(number int) bool { // a new rule does
+	applies := !slices.ContainsFunc(candidates.rules, func(number int) bool { // a new rule does
 		return slices.Equal(c.paths[number], path) && !slices.Contains(applying, number)
 	})
-	few := slices.DeleteFunc(slices.Clone(near.rules), func(number int) bool {
+	few := slices.DeleteFunc(slices.Clone(candidates.rules), func(number int) bool {
 		isHarmless := c.rules[number].Grant().Has(x.Action) || applies && len(c.paths[number]) < len(path)
 		return isHarmless && !slices.Contains(applying, number)
 	})
-	return try(few) || len(few) < len(near.rules) && try(near.rules)
+	return try(few) || len(few) < len(candidates.rules) && try(candidates.rules)
 }
 
-// nearWalk walks the rows that can match what is known of a target.
-type nearWalk struct {
+// candidateWalk walks the rows that can match what is known of a target.
+type candidateWalk struct {
 	view  *view
 	facts facts
 	rules []int
 }
 
-// below walks the row of a scope in that of a row, if there is one.
-func (w *nearWalk) below(at int, scope permissions.Scope) {
+// below walks the row of a scope directly below the row at, if there is such a row.
+func (w *candidateWalk) below(at int, scope permissions.Scope) {
 	if child, ok := w.view.child(at, scope); ok {
 		w.row(child)
 	}
 }
 
-func (w *nearWalk) row(at int) {
+func (w *candidateWalk) row(at int) {
 	row := &w.view.rows[at]
 	if row.own[0] >= 0 {
 		w.rules = append(w.rules, row.own[0])
@@ -165,7 +169,8 @@ func (w *nearWalk) row(at int) {
 	}
 }
 
-// facts are what is known of a target, by identifier.
+// facts are what is known of a target. The index is the bit of an identifier, of which ConfigurationID is the
+// greatest.
 type facts [permissions.ConfigurationID + 1]fact
 
 type fact struct {
