@@ -262,11 +262,22 @@ func (c *claim) edits(x permissions.Explanation, candidates *candidates) []chang
 	if row := c.rows().rowOf(path); len(path) == 0 || row >= 0 && c.rows().rows[row].own[0] >= 0 {
 		return changes
 	}
+	if c.dependsOnUnknown(x.Target) {
+		return changes
+	}
 	grant := with(c.policy.Permissions(x.Target), x.Action)
 	if edit, ok := c.addRule(path, grant); ok {
 		add("a rule for "+pathText(path), path, grant, edit)
 	}
 	return changes
+}
+
+// dependsOnUnknown reports whether some permission on a target is undetermined. Then no rule is proposed for the
+// target: it would override the rules that deny, and take away what is allowed by others.
+func (c *claim) dependsOnUnknown(t permissions.Target) bool {
+	return slices.ContainsFunc(c.policy.Vocabulary(), func(action permissions.Permission) bool {
+		return c.policy.Decide(action, t).Reason == permissions.ReasonUndetermined
+	})
 }
 
 // with returns the permissions of a grant and one more.

@@ -78,9 +78,6 @@ func TestExplain(t *testing.T) {
 			edits: map[string]string{
 				`add workflows to integration:*/credential:*/configuration:ext:"A"`: `{"integration:*": true, ` +
 					`"configuration:ext:A": ["events", "workflows"]}`,
-				`add a rule for integration:"jira"/credential:*/configuration:` + credentialID: `{"integration:*": true, ` +
-					`"configuration:ext:A": ["events"], "integration:jira": {"credential:*": ` +
-					`{"configuration:` + credentialID + `": ["events", "workflows"]}}}`,
 			},
 		},
 		{

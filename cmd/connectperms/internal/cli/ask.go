@@ -297,6 +297,9 @@ func remediesFor(p *permissions.Policy, e permissions.Explanation, opts []permis
 			})
 		}
 	}
+	if dependsOnUnknown(p, e.Target) {
+		return list
+	}
 	for _, path := range pathsFor(e) {
 		grant := permissions.NewPermissionSet(append(namesOf(p.Permissions(e.Target)), e.Action)...)
 		also, ok := allows(changedClaim(p, path, grant, opts), e)
@@ -310,6 +313,14 @@ func remediesFor(p *permissions.Policy, e permissions.Explanation, opts []permis
 		break
 	}
 	return list
+}
+
+// dependsOnUnknown reports whether some permission on a target is undetermined. Then no rule is proposed for the
+// target: it would override the rules that deny, and take away what is allowed by others.
+func dependsOnUnknown(p *permissions.Policy, t permissions.Target) bool {
+	return slices.ContainsFunc(p.Vocabulary(), func(action permissions.Permission) bool {
+		return p.Decide(action, t).Reason == permissions.ReasonUndetermined
+	})
 }
 
 // allows reports whether a changed claim answers a question with yes. If it does so once an external ID that

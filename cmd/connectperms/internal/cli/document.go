@@ -37,6 +37,20 @@ type node struct {
 
 type pair struct{ key, value *node }
 
+// member returns the value of the only member with a name, and nil if there is none or if it is repeated.
+func (n *node) member(name string) (value *node) {
+	for _, m := range n.members {
+		switch {
+		case m.key.text != name:
+		case value != nil:
+			return nil
+		default:
+			value = m.value
+		}
+	}
+	return value
+}
+
 // err returns an error about the place of the node.
 func (n *node) err(problem string) error {
 	return fmt.Errorf("%s:%d:%d: %s", oneLine(n.source.name), n.line, n.column, problem)

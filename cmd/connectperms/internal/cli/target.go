@@ -91,12 +91,19 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 	return target, nil
 }
 
-// parseTarget reads a target as JSON. With the member level it is the target of a log line, which differs in
-// three ways: it has the level, it has no empty groups, and names are as [text.Plain] prints them.
+// parseTarget reads a target as JSON, or a whole log line, of which it reads the target. With the member level it is
+// the target of a log line, which differs in three ways: it has the level, it has no empty groups, and names are as
+// [text.Plain] prints them.
 func parseTarget(given string) (target permissions.Target, err error) {
 	line, err := documentJSON(source{name: "--target", data: []byte(given)})
 	if err != nil || line.kind != isObject {
 		return target, target.UnmarshalJSON([]byte(given)) // it says what is wrong
+	}
+	if logged := line.member("target"); logged != nil {
+		return parseTarget(string(logged.json()))
+	}
+	if line.member("msg") != nil {
+		return target, errors.New("the log line has no target; its error says why")
 	}
 	level := ""
 	has := make(map[string]bool)

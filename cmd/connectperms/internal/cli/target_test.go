@@ -45,13 +45,31 @@ func TestTargetOfALogLine(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&line, nil)).Info("", "target", target)
 		var logged struct{ Target json.RawMessage }
 		require.NoError(t, json.Unmarshal(line.Bytes(), &logged))
-		args := []string{"check", "events", "--target", string(logged.Target), "-o", "json"}
-		r := (&run{args: args, stdin: strings.NewReader(`{}`)}).do()
-		require.Equal(t, 2, r.code, r.all())
-		var answer struct{ Target json.RawMessage }
-		require.NoError(t, json.Unmarshal(r.out.Bytes(), &answer))
-		var asked permissions.Target
-		require.NoError(t, asked.UnmarshalJSON(answer.Target))
-		require.Equal(t, target, asked, string(logged.Target))
+		for _, given := range []string{string(logged.Target), line.String()} {
+			args := []string{"check", "events", "--target", given, "-o", "json"}
+			r := (&run{args: args, stdin: strings.NewReader(`{}`)}).do()
+			require.Equal(t, 2, r.code, r.all())
+			var answer struct{ Target json.RawMessage }
+			require.NoError(t, json.Unmarshal(r.out.Bytes(), &answer))
+			var asked permissions.Target
+			require.NoError(t, asked.UnmarshalJSON(answer.Target))
+			require.Equal(t, target, asked, given)
+		}
+	}
+}
+
+func TestLogLineWithoutATarget(t *testing.T) {
+	for _, c := range []struct{ name, line, want string }{
+		{"no question was asked", `{"time":"","level":"WARN","msg":"request refused","error":"x"}`, "the log line has no target"},
+		{"an invalid target", `{"level":"WARN","msg":"request refused","target":{"error":"x"}}`, "an invalid target"},
+		{"two targets", `{"msg":"","target":{"level":"user"},"target":{"level":"user"}}`, "the log line has no target"},
+		{"two targets, without a message", `{"target":{},"target":{}}`, "target"},
+		{"a target that is a text", `{"target":"the user"}`, "is not a JSON object"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := (&run{args: []string{"check", "events", "--target", c.line}, stdin: strings.NewReader(`{}`)}).do()
+			require.Equal(t, 1, r.code, r.all())
+			require.Contains(t, r.all(), c.want)
+		})
 	}
 }
