@@ -426,8 +426,8 @@ func (n *narrowing) spend(steps int) bool {
 // The first step meets each given point with rules of different parts, at most one of each part. The
 // second step meets points with all rules of all parts, until there is no new point. Without sub, it takes
 // only the points that are not the path of a rule in any part. With sub, it takes every point. For each
-// given point and each new meet, meets also adds the points that sub returns. It does not call sub for
-// these.
+// given point and each new meet, meets also adds the points that sub returns, without calling sub for
+// what sub has returned.
 //
 // The second step is needed because the claim has a rule at a point where no part has one. That rule can
 // override a rule that decides in a part. Example: one part has credential:A and

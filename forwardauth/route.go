@@ -36,10 +36,11 @@ type Route struct {
 	//
 	//   - whose method fits,
 	//   - whose pattern matches the segments before the tail, and goes on after them or has no tail, and
-	//   - that asks another question.
+	//   - that asks another question: its Permission or one of its Sources differs. A variable is the same Source if it
+	//     is for the same segment of the path.
 	//
-	// What the tail holds does not matter for this. If every request of this route would be refused because
-	// of one other route, [New] returns an error. Make the paths differ before the tail.
+	// What the variables and the tail of the request hold does not matter for this. If every request of this route would
+	// be refused because of one other route, [New] returns an error. Make the paths differ before the tail.
 	Tail Tail
 }
 

@@ -363,7 +363,8 @@ func TestDenialsOfActions(t *testing.T) {
 		actions []permissions.Permission
 		denied  [][]permissions.Permission // by each policy, in order
 	}{
-		{"one", credential, []permissions.Permission{permissions.ProxyAPI}, [][]permissions.Permission{{permissions.ProxyAPI}}},
+		{"one", credential, []permissions.Permission{permissions.ProxyAPI},
+			[][]permissions.Permission{{permissions.ProxyAPI}}},
 		{"the user", permissions.User(), []permissions.Permission{permissions.Events},
 			[][]permissions.Permission{{permissions.Events}}},
 		{"several", credential, []permissions.Permission{permissions.CredentialWrite, permissions.ActionKit},

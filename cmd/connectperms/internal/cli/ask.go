@@ -387,8 +387,10 @@ func grantJSON(set permissions.PermissionSet) string {
 	return string(data)
 }
 
-// pathsFor returns the paths of rules that would be about what an action acts on, the best one first: by ID
-// inside the integration, by external ID inside it, by ID at the top level.
+// pathsFor returns the paths of rules that would be about what an action acts on, the best one first. There is one
+// for each choice of the ID or the external ID at each level, with a wildcard where neither is known. After these
+// come the paths that name a credential by its ID, once more without the integration. For the user there is only the
+// path of integration:*.
 func pathsFor(e permissions.Explanation) (paths [][]permissions.Scope) {
 	name, state := e.Target.Lookup(permissions.IntegrationName)
 	if state != permissions.Known {

@@ -60,7 +60,7 @@ func TestTargetOfALogLine(t *testing.T) {
 
 func TestLogLineWithoutATarget(t *testing.T) {
 	for _, c := range []struct{ name, line, want string }{
-		{"no question was asked", `{"time":"","level":"WARN","msg":"request refused","error":"x"}`, "the log line has no target"},
+		{"no question was asked", `{"level":"WARN","msg":"request refused","error":"x"}`, "the log line has no target"},
 		{"an invalid target", `{"level":"WARN","msg":"request refused","target":{"error":"x"}}`, "an invalid target"},
 		{"two targets", `{"msg":"","target":{"level":"user"},"target":{"level":"user"}}`, "the log line has no target"},
 		{"two targets, without a message", `{"target":{},"target":{}}`, "target"},
