@@ -257,9 +257,9 @@ type stage struct {
 //
 // Without d.filled, it is enough to try the values that single rules name (SPEC 4.7). With the values of one rule
 // filled in, this rule decides a row unless the row matches a more specific rule that names the same
-// values or no unknown identifier. A rule that names only some of these values is less specific. For a
-// rule names two of them only if the rows are integrations. Then all of a credential is unknown, so a rule
-// that names one of the two has a wildcard, or no level, in place of the other.
+// values or no unknown identifier. A rule that names only some of these values is less specific. The
+// reason is that two values are named only if the rows are integrations. Then all of a credential is
+// unknown, so a rule that names one of the two has a wildcard, or no level, in place of the other.
 //
 // The rules that name no unknown identifier form a list, the most specific rank first. With d.filled,
 // all rules that agree with it are in the list. The first rule that a row matches decides. A rank of rules

@@ -272,8 +272,8 @@ type view struct {
 
 // views returns the levels at which to analyze a place, each with its actions. An action belongs to the least
 // deep level, from that of the place on, on which it acts (SPEC 3.3). Deeper levels need no analysis. On a
-// deeper target all rules of this level apply, and perhaps more specific ones. If one of the rules of this
-// level decides there, it decides here too. The root also has the level of the user, which comes first: for the root,
+// deeper target all rules apply that apply on this level, and perhaps more specific ones. If one of the former
+// decides there, it decides here too. The root also has the level of the user, which comes first: for the root,
 // an action that can be asked of the user belongs to that level.
 func (s *space) views(p place) (list []view) {
 	done := actions{}

@@ -35,12 +35,13 @@ type Route struct {
 	// route. So a request of this route is refused if there is another route
 	//
 	//   - whose method fits,
-	//   - whose pattern matches the segments before the tail, and goes on after them or has no tail, and
-	//   - that asks another question: its Permission or one of its Sources differs. A variable is the same Source if it
-	//     is for the same segment of the path.
+	//   - whose pattern matches the segments of the request before the tail, and goes on after them or has no tail, and
+	//   - that asks another question: its Permission or one of its Sources differs. Sources are compared as they are
+	//     declared. So a variable differs from Literal("slack") even if it holds slack, and two variables differ unless
+	//     they are for the same segment.
 	//
-	// What the variables and the tail of the request hold does not matter for this. If every request of this route would
-	// be refused because of one other route, [New] returns an error. Make the paths differ before the tail.
+	// What the tail of the request holds does not matter. If every request of this route would be refused because of
+	// one other route, [New] returns an error. Make the paths differ before the tail.
 	Tail Tail
 }
 

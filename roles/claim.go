@@ -79,7 +79,7 @@ func (c *composition) setOf(r rule) (s set) {
 // maxPoints is how many points a composition can have.
 const maxPoints = 2000
 
-// findPoints finds the points, and what acts on each.
+// findPoints finds the points, and what acts on each. It fails if there are more than maxPoints.
 func (c *composition) findPoints() error {
 	seen := make(map[point]bool)
 	add := func(p point) {
