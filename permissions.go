@@ -224,7 +224,7 @@ func (v vocabulary) list() (list []string) {
 // [PermissionSet.Equal].
 type PermissionSet struct {
 	grant  grant
-	extras *vocabulary // the extra permissions that have a bit in grant; nil if there are none
+	extras *vocabulary // the extra permissions, in the order of their bits in grant; nil if there are none
 }
 
 // NewPermissionSet returns the set of these permissions and of those that they include

@@ -37,8 +37,8 @@ type Route struct {
 	//   - whose method fits,
 	//   - whose pattern matches the segments of the request before the tail, and goes on after them or has no tail, and
 	//   - that asks another question: its Permission or one of its Sources differs. Sources are compared as they are
-	//     declared. So a variable differs from Literal("slack") even if it holds slack, and two variables differ unless
-	//     they are for the same segment.
+	//     declared. So a variable differs from Literal("slack") even if it holds slack. Two variables are the same if
+	//     they are for the same segment, whatever their names are.
 	//
 	// What the tail of the request holds does not matter. If every request of this route would be refused because of
 	// one other route, [New] returns an error. Make the paths differ before the tail.

@@ -99,6 +99,9 @@ func TestRoutesAreChecked(t *testing.T) {
 		{"slash at the end of the same question about a variable", []forwardauth.Route{
 			proxy("POST /{integration}", 0, integration), proxy("POST /{integration}/", 0, integration),
 		}, ""},
+		{"slash at the end of the same question about a variable with another name", []forwardauth.Route{
+			proxy("POST /{integration}", 0, integration), proxy("POST /{name}/", 0, forwardauth.Path("name")),
+		}, ""},
 		{"slash at the end beside a tail", []forwardauth.Route{proxy("POST /a/", 0, forwardauth.Literal("x")),
 			events("POST /a/{rest...}")}, ""},
 		{"slash at the end with the same question", []forwardauth.Route{events("POST /a"), events("POST /a/")}, ""},
@@ -120,6 +123,9 @@ func TestRoutesAreChecked(t *testing.T) {
 		}, "leave Tail zero"},
 		{"opaque tail beside the route without it", []forwardauth.Route{
 			proxy("/x/{integration}", 0, integration), proxy("/x/{integration}/{rest...}", tail, integration),
+		}, ""},
+		{"opaque tail beside the route without it, whose variable has another name", []forwardauth.Route{
+			proxy("/x/{name}", 0, forwardauth.Path("name")), proxy("/x/{integration}/{rest...}", tail, integration),
 		}, ""},
 		{"opaque tail beside a route without it that asks another question", []forwardauth.Route{
 			events("/x/{_}"), proxy("/x/{integration}/{rest...}", tail, integration),

@@ -208,12 +208,16 @@ func (r *route) conflict(o *route) error {
 	return nil
 }
 
-// asksLike reports whether two routes ask the same question of every request that both could match.
+// asksLike reports whether two routes ask the same question of every request that both could match. Variables are
+// compared by their segments, and not by their names.
 func (r *route) asksLike(o *route) bool {
-	index := func(r *route, s Source) int { return slices.Index(r.names, s.name) }
 	mine, others := r.sources(), o.sources()
 	for i, s := range mine {
-		if s != others[i] || s.kind == sourcePath && index(r, s.Source) != index(o, s.Source) {
+		if other := others[i]; s.kind == sourcePath && other.kind == sourcePath {
+			if slices.Index(r.names, s.name) != slices.Index(o.names, other.name) {
+				return false
+			}
+		} else if s != other {
 			return false
 		}
 	}

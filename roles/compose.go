@@ -71,9 +71,9 @@ func pathText(p path) string {
 // the policy of [Assignment.Policy]. An error matches [ErrArguments] if arguments are wrong, as those of
 // [Assignment.Policy], or if the roles declare different permissions.
 //
-// Where identifiers are unknown, the policy can allow more than any of the roles alone: if one role
-// allows it where an external ID is x and another one where it is not, it is allowed whatever the
-// external ID is.
+// The same is true where identifiers are unknown: the policy allows nothing that no role alone allows. Say
+// that one role allows something where an external ID is x, and another one everywhere else. That is a
+// conflict, because the second role withholds it at x.
 //
 // It is meant for roles of tens of rules. Its time grows with the number of combinations of names that their rules
 // can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict].

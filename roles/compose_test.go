@@ -125,6 +125,23 @@ func targets() (list []permissions.Target) {
 	return list
 }
 
+// partialTargets returns targets in which identifiers are unknown.
+func partialTargets() (list []permissions.Target) {
+	levels := [][]permissions.Identifier{
+		nil, {permissions.ID(idA)}, {permissions.ExternalID("x")}, {permissions.NoID()}, {permissions.NoExternalID()},
+		{permissions.ID(idC), permissions.NoExternalID()},
+	}
+	for _, name := range []string{"slack", "else"} {
+		for _, c := range levels {
+			list = append(list, permissions.Integration(name).Credential(c...))
+			for _, f := range levels {
+				list = append(list, permissions.Integration(name).Credential(c...).Configuration(f...))
+			}
+		}
+	}
+	return list
+}
+
 // actsOnItself reports whether an action acts on a target and not on something below it (SPEC 3.3).
 func actsOnItself(action permissions.Permission, target permissions.Target) bool {
 	switch action {
@@ -286,7 +303,7 @@ func findClaim(
 // TestComposeAllowsWhatSomeRoleAllows asks every small question about random roles.
 func TestComposeAllowsWhatSomeRoleAllows(t *testing.T) {
 	count := map[string]int{}
-	all := targets()
+	all, partial := targets(), partialTargets()
 	for seed := range uint64(3000) {
 		g := rand.New(rand.NewPCG(seed, 2))
 		names := []string{"a", "b", "c"}[:1+g.IntN(3)]
@@ -338,6 +355,14 @@ func TestComposeAllowsWhatSomeRoleAllows(t *testing.T) {
 			for _, action := range permissions.AllPermissions() {
 				if actsOnItself(action, target) {
 					require.Equal(t, some(action, target), p.Allowed(action, target), "seed %d: %s on %v of %s: %v",
+						seed, action, target, strings.Join(templates, " and "), p)
+				}
+			}
+		}
+		for _, target := range slices.Concat(all, partial) {
+			for _, action := range permissions.AllPermissions() {
+				if p.Allowed(action, target) {
+					require.True(t, some(action, target), "seed %d: %s on %v of %s: %v",
 						seed, action, target, strings.Join(templates, " and "), p)
 				}
 			}
