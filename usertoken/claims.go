@@ -150,7 +150,7 @@ func (c *Claims) Decode(into any) error {
 	if errors.As(err, &misfit) && misfit != nil {
 		refused.Field, refused.Problem = text.Plain(cmp.Or(misfit.Field, refused.Field)), misfitProblem(misfit)
 	} else {
-		refused.Problem = "cannot be decoded: " + text.Plain(err.Error())
+		refused.Problem = "cannot be decoded: " + text.Plain(fmt.Sprint(err)) // err may be a nil pointer
 	}
 	return refused
 }

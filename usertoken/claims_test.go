@@ -583,6 +583,19 @@ func TestDecodeErrorsOfOtherPackagesAreShort(t *testing.T) {
 	}
 }
 
+// An UnmarshalJSON can return a nil pointer as its error by mistake.
+func TestDecodeNilError(t *testing.T) {
+	c, err := decodeClaims(`{"v":1}`)
+	require.NoError(t, err)
+	err = c.Decode(new(nilError))
+	requireReasons(t, err, usertoken.ErrToken, jwt.ErrTokenInvalidClaims)
+	require.EqualError(t, err, "usertoken: token refused: payload cannot be decoded: <nil>")
+}
+
+type nilError struct{}
+
+func (*nilError) UnmarshalJSON([]byte) error { return (*json.UnmarshalTypeError)(nil) }
+
 // A failing cannot be decoded into. Its function makes the error from the value.
 type failing func(value string) error
 

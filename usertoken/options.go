@@ -371,9 +371,14 @@ func WithKeyID(id string) SignerOption {
 //
 //	signer.Sign(service, narrowed, usertoken.WithLatestExpiry(claims.ExpiresAt.Time))
 //
-// A time that has passed, the zero Time among them, is refused when the token is signed.
+// Of several times the earliest counts, so give the expiry of each token that the new one is derived from. A time
+// that has passed, the zero Time among them, is refused when the token is signed.
 func WithLatestExpiry(latest time.Time) SignOption {
-	return signOption(func(s *signOptions) { s.latest = &latest })
+	return signOption(func(s *signOptions) {
+		if s.latest == nil || latest.Before(*s.latest) {
+			s.latest = &latest
+		}
+	})
 }
 
 // WithTokenID gives a token an ID (jti; RFC 7519, section 4.1.7), such as for a list of revoked tokens.

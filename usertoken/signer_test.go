@@ -310,6 +310,17 @@ func TestWithLatestExpiry(t *testing.T) {
 	}
 }
 
+// A token that is derived from two others does not outlive either of them.
+func TestWithSeveralLatestExpiries(t *testing.T) {
+	now := testClock()
+	soon, later := usertoken.WithLatestExpiry(now.Add(time.Minute)), usertoken.WithLatestExpiry(now.Add(2*time.Minute))
+	for _, options := range [][]usertoken.SignOption{{soon, later}, {later, soon}, {later, soon, later}} {
+		token := must[string](t)(newSigner(t).SignUnrestricted(testSubject, options...))
+		claims := must[*usertoken.Claims](t)(newVerifier(t).Verify(token))
+		require.True(t, now.Add(time.Minute).Equal(claims.ExpiresAt.Time), claims.ExpiresAt)
+	}
+}
+
 // WithClaims signs claims that Decode reads.
 func TestWithClaims(t *testing.T) {
 	type owned struct {
