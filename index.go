@@ -31,7 +31,7 @@ type ruleset struct {
 	slots []uint32
 
 	// order has the numbers of the rules, sorted by rank and in the order of the text within a
-	// rank. Those of a rank r in ranks are order[start[r]:start[r+1]]. For other ranks, start is not set.
+	// rank. Those of a rank r in ranks are order[start[r]:start[r+1]]. For other ranks that means nothing.
 	order []uint32
 	start [maxRank + 2]uint32
 

@@ -425,9 +425,9 @@ func (n *narrowing) spend(steps int) bool {
 //
 // The first step meets each given point with rules of different parts, at most one of each part. The
 // second step meets points with all rules of all parts, until there is no new point. Without sub, it takes
-// only the points that are not the path of a rule in any part. With sub, it takes every point. For each
-// given point and each new meet, meets also adds the points that sub returns, without calling sub for
-// what sub has returned.
+// only the points that are not the path of a rule in any part. With sub, it takes every point, because a
+// search can leave rules out. For each given point and each new meet, meets also adds the points that sub
+// returns, without calling sub for what sub has returned.
 //
 // The second step is needed because the claim has a rule at a point where no part has one. That rule can
 // override a rule that decides in a part. Example: one part has credential:A and
@@ -797,8 +797,8 @@ func (s *search) ways(scope point) (ways [][]point) {
 	return append(ways, []point{scope})
 }
 
-// reasons returns the points that no rule was right about. For each of them it adds, for each rule that
-// could have decided it, the point where that rule was wrong. It does the same for the added points.
+// reasons returns the points that no rule was right about. For each of them it adds, for each rule with some
+// of its names, the point where that rule was wrong. It does the same for the added points.
 // Often these points are enough to prove that there is no claim. A rule that was removed to end a conflict
 // was wrong at no point.
 func (s *search) reasons() (points []point) {

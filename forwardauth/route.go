@@ -35,7 +35,7 @@ type Route struct {
 	// route. So a request of this route is refused if there is another route
 	//
 	//   - whose method fits,
-	//   - whose pattern matches the segments of the request before the tail, and goes on after them or has no tail, and
+	//   - whose pattern matches the segments of the request before the tail, and then has more segments or ends, and
 	//   - that asks another question: its Permission or one of its Sources differs. Sources are compared as they are
 	//     declared. So a variable differs from Literal("slack") even if it holds slack. Two variables are the same if
 	//     they are for the same segment, whatever their names are.

@@ -63,17 +63,17 @@ func pathText(p path) string {
 	return strings.Join(list, "/")
 }
 
-// Compose returns the policy that allows what at least one of the roles allows. No roles at all make the
-// policy of {}, which denies everything.
+// Compose returns the policy that allows what at least one of the roles allows. Where identifiers are unknown,
+// too, it allows nothing that no role alone allows. No roles at all make the policy of {}, which denies
+// everything.
 //
 // If one role withholds what another one grants, or if Compose finds no claim that says what the roles say
 // together, the error is a [*ConflictError]; see the documentation of the package. One assignment alone makes
 // the policy of [Assignment.Policy]. An error matches [ErrArguments] if arguments are wrong, as those of
 // [Assignment.Policy], or if the roles declare different permissions.
 //
-// The same is true where identifiers are unknown: the policy allows nothing that no role alone allows. Say
-// that one role allows something where an external ID is x, and another one everywhere else. That is a
-// conflict, because the second role withholds it at x.
+// Two roles, of which one allows something where an external ID is x and the other one everywhere else, are a
+// conflict: the second one withholds it at x.
 //
 // It is meant for roles of tens of rules. Its time grows with the number of combinations of names that their rules
 // can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict].

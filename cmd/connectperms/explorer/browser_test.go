@@ -258,6 +258,12 @@ func testVerify(t *testing.T, p *tab) {
 	recheck()
 	require.Equal(t, []string{"✓ VERIFIED."}, verdicts())
 
+	// But a verdict for which two periods have passed does not: the token may have expired.
+	eval[any](p, "T.watchVerdicts()")
+	eval[any](p, "(T.recheck(), T.recheck())")
+	p.until(`T.verdicts.length === 3`, "the verdict is old until the token is verified again")
+	require.Equal(t, []string{"✓ VERIFIED.", "⚠ NOT VERIFIED.", "✓ VERIFIED."}, verdicts())
+
 	// With another project, the verdict of the one before it is not shown.
 	eval[any](p, "T.watchVerdicts()")
 	p.write("f")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/cmd/connectperms/internal/proposal"
 )
 
 type explainAnswer struct {
@@ -100,8 +101,10 @@ type change struct {
 	grant []permissions.Permission
 }
 
-// maxChanges is how many questions are proposed.
-const maxChanges = 5
+const (
+	maxChanges  = 5     // how many questions are proposed
+	maxCompared = 2_000 // the rules of a claim up to which a new rule is proposed, because the whole claim is compared
+)
 
 // changes returns the changes that lead to another answer. Each has been tried.
 func (c *claim) changes(x permissions.Explanation, candidates *candidates) []change {
@@ -262,22 +265,22 @@ func (c *claim) edits(x permissions.Explanation, candidates *candidates) []chang
 	if row := c.rows().rowOf(path); len(path) == 0 || row >= 0 && c.rows().rows[row].own[0] >= 0 {
 		return changes
 	}
-	if c.dependsOnUnknown(x.Target) {
+	if x.Decision.Reason == permissions.ReasonUndetermined || len(c.rules) > maxCompared {
+		return changes // where the answer is undetermined, a rule would override the one that may deny
+	}
+	grant := slices.Collect(proposal.Grant(c.policy, x.Target, x.ActsOn, x.Action).All())
+	all := make([]int, len(c.rules))
+	for i := range all {
+		all[i] = i
+	}
+	after, err := c.policyOf(all, path, grant)
+	if err != nil || !proposal.AddsOnly(c.policy, after, x.Action) {
 		return changes
 	}
-	grant := with(c.policy.Permissions(x.Target), x.Action)
 	if edit, ok := c.addRule(path, grant); ok {
 		add("a rule for "+pathText(path), path, grant, edit)
 	}
 	return changes
-}
-
-// dependsOnUnknown reports whether some permission on a target is undetermined. Then no rule is proposed for the
-// target: it would override the rules that deny, and take away what is allowed by others.
-func (c *claim) dependsOnUnknown(t permissions.Target) bool {
-	return slices.ContainsFunc(c.policy.Vocabulary(), func(action permissions.Permission) bool {
-		return c.policy.Decide(action, t).Reason == permissions.ReasonUndetermined
-	})
 }
 
 // with returns the permissions of a grant and one more.

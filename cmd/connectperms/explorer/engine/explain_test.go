@@ -81,6 +81,12 @@ func TestExplain(t *testing.T) {
 			},
 		},
 		{
+			name: "a rule that would take away what another one grants", action: "proxy-api",
+			claim:  `{"integration:*": ["events"], "credential:ext:A": ["events", "workflows"]}`,
+			target: `{"integration": "slack", "credential": {"id": "` + credentialID + `"}}`,
+			answer: "no", reason: "not_granted", actsOn: "credential", outcomes: []string{"conditional", "decides"},
+		},
+		{
 			name: "no rule", claim: `{}`, action: "settings:read", target: `{"integration": "jira"}`,
 			answer: "no", reason: "no_rule", actsOn: "configuration",
 			edits: map[string]string{

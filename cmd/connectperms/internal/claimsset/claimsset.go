@@ -10,8 +10,9 @@ import (
 )
 
 // Is reports whether a JSON object is a claims set and not a permissions claim. A claims set has the permissions
-// claim, a name that is nearly its name, or a registered name (RFC 7519, section 4.1), and no scopes. Of a text that is
-// not well-formed, Is reads the members before the mistake.
+// claim, a name that is nearly its name, or a registered name (RFC 7519, section 4.1), and no scopes. A claim that is
+// taken for a claims set would allow everything, so a misspelled scope such as integraton:paragon is not enough. Of a
+// text that is not well-formed, Is reads the members before the mistake.
 func Is(object string) (is bool) {
 	s := strictjson.Scanner{Text: object}
 	if s.Space() != '{' {
@@ -49,5 +50,6 @@ func isOfClaimsSet(name string) bool {
 	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti":
 		return true
 	}
-	return name == permissions.ClaimName || strings.Contains(strings.ToLower(name), "paragon")
+	lower := strings.ToLower(name)
+	return name == permissions.ClaimName || strings.Contains(lower, "paragon") && strings.Contains(lower, "perm")
 }

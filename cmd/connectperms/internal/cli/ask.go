@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/connectperms/permissions"
+	"github.com/connectperms/permissions/cmd/connectperms/internal/proposal"
 	"github.com/connectperms/permissions/cmd/connectperms/internal/recognize"
 	"github.com/connectperms/permissions/internal/text"
 	"github.com/connectperms/permissions/usertoken"
@@ -297,13 +298,14 @@ func remediesFor(p *permissions.Policy, e permissions.Explanation, opts []permis
 			})
 		}
 	}
-	if dependsOnUnknown(p, e.Target) {
-		return list
+	if e.Decision.Reason == permissions.ReasonUndetermined {
+		return list // a rule would override the one that may deny
 	}
 	for _, path := range pathsFor(e) {
-		grant := permissions.NewPermissionSet(append(namesOf(p.Permissions(e.Target)), e.Action)...)
-		also, ok := allows(changedClaim(p, path, grant, opts), e)
-		if !ok || slices.Equal(path, e.Decision.Rule.Path()) {
+		grant := proposal.Grant(p, e.Target, e.ActsOn, e.Action)
+		changed := changedClaim(p, path, grant, opts)
+		also, ok := allows(changed, e)
+		if !ok || slices.Equal(path, e.Decision.Rule.Path()) || !proposal.AddsOnly(p, changed, e.Action) {
 			continue
 		}
 		claim := snippet(path, grant, opts)
@@ -313,14 +315,6 @@ func remediesFor(p *permissions.Policy, e permissions.Explanation, opts []permis
 		break
 	}
 	return list
-}
-
-// dependsOnUnknown reports whether some permission on a target is undetermined. Then no rule is proposed for the
-// target: it would override the rules that deny, and take away what is allowed by others.
-func dependsOnUnknown(p *permissions.Policy, t permissions.Target) bool {
-	return slices.ContainsFunc(p.Vocabulary(), func(action permissions.Permission) bool {
-		return p.Decide(action, t).Reason == permissions.ReasonUndetermined
-	})
 }
 
 // allows reports whether a changed claim answers a question with yes. If it does so once an external ID that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,6 +37,11 @@ type node struct {
 }
 
 type pair struct{ key, value *node }
+
+// has reports whether there is a member with a name.
+func (n *node) has(name string) bool {
+	return slices.ContainsFunc(n.members, func(m pair) bool { return m.key.text == name })
+}
 
 // member returns the value of the only member with a name, and nil if there is none or if it is repeated.
 func (n *node) member(name string) (value *node) {

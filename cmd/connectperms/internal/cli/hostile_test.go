@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,40 @@ var hostile = map[string]string{
 	"line separators":    "a\u2028" + forged + "\u2029b\u0085c",
 	"directions":         "a\u202egnp.exe\u202c\u2066b\u2069\u061c\u200f",
 	"in need of escapes": "a\"\\\u202eb\u200bc\u2060\ufeff" + strings.Repeat("é", 60),
+}
+
+// A person runs the command that inspect prints for a request. What the request holds must not run with it.
+func TestCommandForARequestIsSafeToRun(t *testing.T) {
+	good := token(t, `{"integration:slack":true}`, time.Minute)
+	for _, c := range []struct{ name, credential, want string }{
+		{"plain", "finance", "finance"},
+		{"in need of quotes", "x $(touch${IFS}ran);`touch${IFS}ran`&\\", "x $(touch${IFS}ran);`touch${IFS}ran`&\\"},
+		{"invisible, so there is no command", "fin\u200b$(touch${IFS}ran)", ""},
+		{"long, so there is no command", strings.Repeat("$(touch${IFS}ran)", 20), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			request := "POST /sdk/proxy/slack/chat HTTP/1.1\r\nX-Paragon-Credential: " + c.credential +
+				"\r\nAuthorization: Bearer " + good + "\r\n\r\n"
+			r := (&run{args: []string{"inspect", "-o", "json"}, stdin: strings.NewReader(request)}).do()
+			require.NotContains(t, r.all(), "panic")
+			var inspected struct{ Request struct{ Command string } }
+			require.NoError(t, json.Unmarshal(r.out.Bytes(), &inspected))
+			command := inspected.Request.Command
+			if c.want == "" {
+				require.Empty(t, command, r.all())
+				return
+			}
+			directory := t.TempDir()
+			shell := exec.Command("sh", "-c", `connectperms() { for last; do :; done; printf %s "$last"; }; `+command)
+			shell.Dir = directory
+			out, err := shell.Output()
+			require.NoError(t, err)
+			require.Equal(t, c.want, string(out), command)
+			files, err := os.ReadDir(directory)
+			require.NoError(t, err)
+			require.Empty(t, files, command)
+		})
+	}
 }
 
 // hostileInputs returns inputs that have a text in each place where one can be.

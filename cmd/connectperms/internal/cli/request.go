@@ -57,8 +57,8 @@ func viewRequest(s source) *requestView {
 	return &requestView{r.Method, recognize.Redact(r.Path), recognize.Redact(command)}
 }
 
-// commandFor returns the command that asks about a request, or "". An integration that the request does not name is
-// the placeholder.
+// commandFor returns the command that asks about a request. It is "" if no rule is for the request, or if a name cannot
+// be printed as it is. An integration that the request does not name is the placeholder.
 func commandFor(r recognize.Request) string {
 	for _, rule := range requestRules {
 		m := rule.path.FindStringSubmatch(r.Path)
@@ -80,18 +80,19 @@ func commandFor(r recognize.Request) string {
 			action = "metadata:write"
 		}
 		command := []string{"connectperms explain", action}
-		if levels >= 1 {
-			name := found["integration"]
-			if name == "" {
+		for i, kind := range []string{"integration", "credential", "configuration"} {
+			name := found[kind]
+			switch {
+			case i >= levels:
+				continue
+			case kind == "integration" && name == "":
 				name = placeholder
+			case name == "":
+				continue
+			case !isPlain(name):
+				return "" // the command would ask about another name
 			}
-			command = append(command, "--integration", shellQuote(name))
-		}
-		if levels >= 2 && found["credential"] != "" {
-			command = append(command, "--credential", shellQuote(found["credential"]))
-		}
-		if levels >= 3 && found["configuration"] != "" {
-			command = append(command, "--configuration", shellQuote(found["configuration"]))
+			command = append(command, "--"+kind, shellQuote(name))
 		}
 		return strings.Join(command, " ")
 	}

@@ -91,19 +91,20 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 	return target, nil
 }
 
-// parseTarget reads a target as JSON, or a whole log line, of which it reads the target. With the member level it is
-// the target of a log line, which differs in three ways: it has the level, it has no empty groups, and names are as
-// [text.Plain] prints them.
+// parseTarget reads a target as JSON, or a whole log line, of which it reads the target. A log line has a member msg.
+// With the member level it is the target of a log line, which differs in three ways: it has the level, it has no
+// empty groups, and names are as [text.Plain] prints them.
 func parseTarget(given string) (target permissions.Target, err error) {
 	line, err := documentJSON(source{name: "--target", data: []byte(given)})
 	if err != nil || line.kind != isObject {
 		return target, target.UnmarshalJSON([]byte(given)) // it says what is wrong
 	}
-	if logged := line.member("target"); logged != nil {
+	if line.has("msg") {
+		logged := line.member("target")
+		if logged == nil {
+			return target, errors.New("the log line has not exactly one target; copy the target alone, or read the line's error")
+		}
 		return parseTarget(string(logged.json()))
-	}
-	if line.member("msg") != nil {
-		return target, errors.New("the log line has no target; its error says why")
 	}
 	level := ""
 	has := make(map[string]bool)
@@ -244,14 +245,17 @@ func flags(t permissions.Target) (list []string) {
 	return list
 }
 
-// shellQuote quotes a word for a POSIX shell. A word that is too long or has invisible characters is returned as
-// [text.Plain] prints it, to be read and not to be run.
+// isPlain reports whether a word is printed as it is: it is short, and has no invisible characters.
+func isPlain(s string) bool { return len(s) <= text.MaxQuoted && oneLine(s) == s }
+
+// shellQuote quotes a word for a POSIX shell. Of a word that is not plain, it quotes what [text.Plain] prints. That is
+// safe to run, but is another word.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.,/:@%+=", r)
 	}
-	if len(s) > text.MaxQuoted || oneLine(s) != s {
-		return text.Plain(s)
+	if !isPlain(s) {
+		s = text.Plain(s)
 	}
 	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s

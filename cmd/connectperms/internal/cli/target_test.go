@@ -60,11 +60,12 @@ func TestTargetOfALogLine(t *testing.T) {
 
 func TestLogLineWithoutATarget(t *testing.T) {
 	for _, c := range []struct{ name, line, want string }{
-		{"no question was asked", `{"level":"WARN","msg":"request refused","error":"x"}`, "the log line has no target"},
+		{"no question was asked", `{"level":"WARN","msg":"request refused","error":"x"}`, "has not exactly one target"},
 		{"an invalid target", `{"level":"WARN","msg":"request refused","target":{"error":"x"}}`, "an invalid target"},
-		{"two targets", `{"msg":"","target":{"level":"user"},"target":{"level":"user"}}`, "the log line has no target"},
-		{"two targets, without a message", `{"target":{},"target":{}}`, "target"},
-		{"a target that is a text", `{"target":"the user"}`, "is not a JSON object"},
+		{"two targets", `{"msg":"","target":{"level":"user"},"target":{"level":"user"}}`, "has not exactly one target"},
+		{"a target that is a text", `{"msg":"","target":"the user"}`, "is not a JSON object"},
+		{"not a log line", `{"integration":"slack","target":{}}`, `"target"`},
+		{"not a log line, and only a target", `{"target":{"integration":"slack"}}`, `"target"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := (&run{args: []string{"check", "events", "--target", c.line}, stdin: strings.NewReader(`{}`)}).do()

@@ -77,6 +77,7 @@ func TestFind(t *testing.T) {
 		{"a claim that is a string", `"{\"integration:*\":true}"`, recognize.Claim, "", 0},
 		{"a claim with a registered name", `{"sub": true, "integration:*": true}`, recognize.Claim, "", 0},
 		{"a claim that names a token", `{"integration:` + first + `": true}`, recognize.Claim, "", 0},
+		{"a claim with a misspelled scope", `{"integraton:paragon": false}`, recognize.Claim, "", 0},
 		{"a claims set", `{"sub": "ann", "exp": 5}`, recognize.Payload, "", 0},
 		{"a claims set with the claim alone", `{"urn:useparagon:connect:permissions": {}}`, recognize.Payload, "", 0},
 		{"a claims set with a misspelled claim", `{"urn-useparagon-permissions": {}}`, recognize.Payload, "", 0},

@@ -165,13 +165,11 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
     const timer = setInterval(() => setNow((n) => n + 1), 10_000);
     return () => clearInterval(timer);
   }, [token]);
-  const verification = answerOf(
-    useAsked(
-      token && token.info.kind === "token" && (key.key.trim() || key.project.trim())
-        ? async () => ({ token, key, result: await verify(call, token.text, key) })
-        : null,
-      [token, key, now],
-    ),
+  const verifying = useAsked(
+    token && token.info.kind === "token" && (key.key.trim() || key.project.trim())
+      ? async () => ({ token, key, at: now, result: await verify(call, token.text, key) })
+      : null,
+    [token, key, now],
   );
   let verdict: Verdict;
   if (!token) verdict = { state: "not verified", text: "A claim has no signature, so nobody knows whether a token has it." };
@@ -180,9 +178,12 @@ export function useSide(call: Call, first: string, hint: string, onLink: (link: 
   } else if (token.info.kind === "payload") {
     verdict = { state: "not verified", text: "A payload without its token has no signature." };
   } else {
-    // While the same token is verified again with the same key, the answer before it stays.
-    const isOfThis = verification?.token === token && verification.key === key;
-    const known = isOfThis ? verification.result : token.info.verification;
+    // While the same token is verified again with the same key, the answer before it stays for one period. After that,
+    // the token may have expired.
+    const answer = answerOf(verifying);
+    const isCurrent = answer?.token === token && answer.key === key && now - answer.at <= 1;
+    const waiting = { ...token.info.verification, message: "the token is being verified", remedy: undefined };
+    const known = isCurrent ? answer.result : verifying.state === "waiting" ? waiting : token.info.verification;
     verdict = { state: known.state, text: sentence(known.message), remedy: known.remedy && !known.message.includes(known.remedy) ? sentence(known.remedy) : undefined };
   }
 
