@@ -122,7 +122,7 @@ func TestDeniedError(t *testing.T) {
 		{
 			"undetermined", permissions.MustParse(`{"integration:*":true,"credential:ext:b":false}`), permissions.ProxyAPI,
 			slack.Credential(byA),
-			onSlack + `credential ID ` + idA + ` denied: it depends on the credential external ID, which is unknown`,
+			onSlack + `credential ID ` + idA + ` denied: it depends on the credential external ID, which was not given`,
 		},
 		{
 			"a part", mustIntersect(permissions.Unrestricted(), policy, policy), permissions.ActionKit, permissions.User(),

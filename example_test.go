@@ -119,7 +119,7 @@ func ExampleTarget_Credential() {
 	fmt.Println(policy.Decide(permissions.ProxyAPI, slack.Credential(permissions.ID(exampleID),
 		permissions.NoExternalID())))
 	// Output:
-	// denied: it depends on the credential external ID, which is unknown
+	// denied: it depends on the credential external ID, which was not given
 	// denied: integration:*/credential:ext:"acme" grants none
 	// allowed: integration:* grants all
 }

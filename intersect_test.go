@@ -238,7 +238,7 @@ func TestIntersectNamesThePart(t *testing.T) {
 		},
 		{
 			"the second part cannot say", permissions.ProxyAPI, slack.Credential(byA),
-			"denied: part 2: it depends on the credential external ID, which is unknown", permissions.ReasonUndetermined, 2,
+			"denied: part 2: it depends on the credential external ID, which was not given", permissions.ReasonUndetermined, 2,
 		},
 		{
 			"the second part has no rule", permissions.Events, slack, "denied: part 2: no rule applies",

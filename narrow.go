@@ -499,8 +499,8 @@ func (n *narrowing) isMixed(p point) bool {
 
 // rules returns the rules of the claim, or a refusal. It tries the meets alone first. If these are wrong
 // on some point, or in conflict, it searches among more paths: those of pathsOf, and if they are not
-// enough, those of subpoints. A search can be long. So before each search, proveImpossible looks for a few
-// points that no claim is right about.
+// enough, those of subpoints. A search can be long. So before each search, proveImpossible tries to prove of
+// a few points that no claim is right about them.
 //
 // A search has each meet at its own level and, with wildcards, at each deeper level. Then
 // integration:NAME needs no grant where integration:NAME/credential:* has one. And an external ID can
@@ -782,8 +782,8 @@ func (s *search) result() *ruleTable {
 // ways returns the sets of rules whose removal ends the conflict in a scope: it is enough to remove all
 // rules of one set. The sets come in this order: the rules inside the scope; the rule of integration:*, if
 // the scope names no integration (see conflicts); the rule of the scope itself. choose tries them in this
-// order, and its refusal is that of the last one. If the conflict has ended already, ways returns one empty
-// set.
+// order, and its refusal is that of the last one. If the rule of the scope has been removed already, or that
+// of integration:* where it is one of the sets, ways returns one empty set.
 func (s *search) ways(scope point) (ways [][]point) {
 	_, hasRoot := s.rules.grants[root]
 	inAnyIntegration := !scope.named.Has(IntegrationName)

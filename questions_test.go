@@ -148,7 +148,7 @@ func TestQuestionAboutAnIntegrationAsksTheRulesAboutItsCredentials(t *testing.T)
 			questions = append(questions, wrongQuestion{
 				string(action), action, slack, permissions.ReasonUndetermined,
 				`"` + string(action) + `" on integration "slack" denied: ` +
-					`it depends on the credential external ID, which is unknown`,
+					`it depends on the credential external ID, which was not given`,
 			})
 		}
 		requireDenied(t, p, questions)
@@ -162,7 +162,7 @@ func TestQuestionAboutAnIntegrationAsksTheRulesAboutItsCredentials(t *testing.T)
 				questions = append(questions, wrongQuestion{
 					string(action) + " on " + target.String(), action, target, permissions.ReasonUndetermined,
 					`"` + string(action) + `" on ` + target.String() + ` denied: ` +
-						`it depends on the configuration external ID, which is unknown`,
+						`it depends on the configuration external ID, which was not given`,
 				})
 			}
 		}
@@ -184,7 +184,7 @@ var (
 func TestAnotherNameDoesNotEvadeADeniedUUID(t *testing.T) {
 	hyphenless := strings.ReplaceAll(idA, "-", "")
 	p := permissions.MustParse(`{"integration:*":true,"credential:` + idA + `":false}`)
-	const dependsOnID = " denied: it depends on the credential ID, which is unknown"
+	const dependsOnID = " denied: it depends on the credential ID, which was not given"
 	const onSlack = `"proxy-api" on integration "slack", `
 	requireDenied(t, p, []wrongQuestion{
 		{

@@ -105,9 +105,9 @@ func (d Decision) explain() string {
 		return "no rule applies"
 	case ReasonUndetermined:
 		if d.Unknown.areSeveral() {
-			return "it depends on the " + d.Unknown.String() + ", which are unknown"
+			return "it depends on the " + d.Unknown.String() + ", which were not given"
 		}
-		return "it depends on the " + d.Unknown.String() + ", which is unknown"
+		return "it depends on the " + d.Unknown.String() + ", which was not given"
 	case ReasonNoClaim:
 		return "the token has no permissions claim"
 	case ReasonNoPolicy:

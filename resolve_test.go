@@ -146,7 +146,7 @@ const (
 	noRuleApplies = "denied: no rule applies"
 	grantedByRoot = "allowed: integration:* grants all"
 	dependsOn     = "denied: it depends on the "
-	whichIs       = ", which is unknown"
+	whichIs       = ", which was not given"
 )
 
 // Targets for the tests of the rules: jira has credentials by ID A and by external ID acme.
@@ -504,7 +504,7 @@ func TestUnknownIdentifiers(t *testing.T) {
 			`{"integration:*":true,"credential:ext:acme":{"configuration:` + idB + `":false}}`, []question{
 				{
 					proxy, jira.Credential(byA).Configuration(teamA),
-					dependsOn + "credential external ID and configuration ID, which are unknown",
+					dependsOn + "credential external ID and configuration ID, which were not given",
 				},
 				{proxy, jira.Credential(acme).Configuration(teamA), byConfigurationID},
 				{proxy, jira.Credential(byA).Configuration(byB), byCredentialExt},
@@ -707,7 +707,7 @@ func TestDecision(t *testing.T) {
 		},
 		{
 			policy: p, target: jira.Credential(byA), reason: permissions.ReasonUndetermined, unknown: unknown,
-			text: "denied: it depends on the credential external ID, which is unknown",
+			text: "denied: it depends on the credential external ID, which was not given",
 			json: `{"allowed":false,"reason":"undetermined","unknown":["credential.externalId"]}`,
 			log:  `t.allowed=false t.reason=undetermined t.unknown=[credential.externalId]`,
 		},
@@ -728,7 +728,7 @@ func TestDecision(t *testing.T) {
 		{
 			policy: mustIntersect(permissions.MustParse(`{"integration:*":true}`), p), target: jira.Credential(byA),
 			reason: permissions.ReasonUndetermined, unknown: unknown, part: 2,
-			text: "denied: part 2: it depends on the credential external ID, which is unknown",
+			text: "denied: part 2: it depends on the credential external ID, which was not given",
 			json: `{"allowed":false,"reason":"undetermined","unknown":["credential.externalId"],"part":2}`,
 			log:  `t.allowed=false t.reason=undetermined t.unknown=[credential.externalId] t.part=2`,
 		},

@@ -357,7 +357,8 @@ const (
 )
 
 // tuples writes that a row has one of the tuples, which have one shape. positive says that the
-// condition is not below a NOT, so that an index can serve it.
+// condition is not below a NOT. Then it is written so that an index can serve it: beside joined texts,
+// each column except that of the integration is compared with its own texts too.
 //
 // Tuples of several cells are grouped by their first cell. If there are few groups, each gets a
 // condition of its own. If there are many, the texts of a tuple are joined to one, with a separator

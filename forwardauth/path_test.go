@@ -368,7 +368,7 @@ func TestQuery(t *testing.T) {
 	for query, refused := range map[string]bool{
 		"": false, "a=b": false, "method=x": false, "Method=x": false, "payment_method=x": false,
 		"a=_method": false, "a=b&method=c": false, "next=/../slack/": false,
-		"_=1": false, "methods=x": false, "a_method=x": false, "z_method=x": false,
+		"_=1": false, "параметр=x": false, "methods=x": false, "a_method=x": false, "z_method=x": false,
 		"%zz": false, "a=%26b=c": false,
 		"_method=DELETE": true, "a=b&_method=DELETE": true, "a;_method=DELETE": true, "_METHOD=DELETE": true,
 		"_method": true, "_method[]=DELETE": true, "_method[0]=DELETE": true,

@@ -105,11 +105,12 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 // isOverride reports whether a reader could take the name of a parameter for one of overrides. The name
 // method alone is not one.
 //
-// Only the ASCII letters of the name count, because readers differ in what else they ignore or take for an
-// underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
+// Only the ASCII letters of the name count, in any case, because readers differ in what else they ignore or take
+// for an underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
 // that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any one
-// letter, or nothing. There is one exception: a name is not taken for an override if it has no ASCII letter, and all
-// its characters beyond ASCII are of other Unicode scripts than Latin and Common. An example is имя_1.
+// letter, or nothing. There is one exception: a name is not taken for an override if it has no ASCII letter, and
+// all its characters beyond ASCII are of other Unicode scripts than Latin and Common. An example is параметр, of
+// which a reader could otherwise make method.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false

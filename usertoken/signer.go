@@ -194,11 +194,12 @@ func (s *Signer) token(subject string, claim []byte, opts []SignOption) (string,
 // encodePart returns data as a part of a token (RFC 7515, section 2).
 func encodePart(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
-// TokenSize returns how many bytes a token with a policy takes: exactly as many as one that
-// [Signer.Sign] makes with a key of 2048 bits, for a subject and a project that are UUIDs, if neither it
-// nor the Signer has options. Another subject or project changes it by four thirds of the difference, and
-// so does what options add, such as [WithKeyID]. A key of 4096 bits adds 341. For an unrestricted policy it is the size of a token without the claim, and for a nil or
-// zero one of a token with {}. An intersection has no token, which is an error that matches [ErrSign].
+// TokenSize returns how many bytes a token with a policy takes: exactly as many as one that [Signer.Sign] makes
+// with a key of 2048 bits, for a subject and a project that are UUIDs, if neither it nor the Signer has options.
+// Another subject or project changes it by four thirds of the difference, and so does what options add, such as
+// [WithKeyID]. A key of 4096 bits adds 341. For an unrestricted policy it is the size of a token without the claim,
+// and for a nil or zero one of a token with {}. An intersection has no token, which is an error that matches
+// [ErrSign].
 //
 // Headers overflow between 4 and 16 KiB, depending on the servers and proxies that they pass, and other
 // headers take their share.

@@ -7,8 +7,8 @@
 // The modules are the root module and each nested module with a go.work beside its go.mod. All have one version: the
 // one of the root module that the nested modules require. Files that git ignores are left out.
 //
-// With -check it first refuses modules that others could not install. With -list it writes nothing. It prints the folder,
-// the path and the version of each module, the root module first.
+// With -check it first refuses modules that others could not install. With -list it writes nothing. It prints the
+// folder, the path and the version of each module, the root module first.
 package main
 
 import (
@@ -264,8 +264,8 @@ func (r *release) write(directory string) error {
 	return nil
 }
 
-// contents returns the files of a module. zip.Create leaves out modules that are inside it. As the go command does, it
-// gives a nested module without a license that of the repository.
+// contents returns the files of a module. zip.Create leaves out modules that are inside it. As the go command does,
+// it gives a nested module without a license that of the repository.
 func (r *release) contents(m published) []zip.File {
 	prefix := m.folder + "/"
 	if m.folder == "." {

@@ -33,8 +33,8 @@ func (c *claim) candidatesFor(t permissions.Target) candidates {
 	return c.candidatesOf(w.rules)
 }
 
-// candidatesOf returns rules with a policy of only these. They must be in the order of the claim, because an explanation
-// lists them in that order.
+// candidatesOf returns rules with a policy of only these. They must be in the order of the claim, because an
+// explanation lists them in that order.
 func (c *claim) candidatesOf(rules []int) candidates {
 	candidates := candidates{rules, c.policy, c.numbers}
 	if len(rules) == len(c.rules) {

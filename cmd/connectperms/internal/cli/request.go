@@ -57,8 +57,8 @@ func viewRequest(s source) *requestView {
 	return &requestView{r.Method, recognize.Redact(r.Path), recognize.Redact(command)}
 }
 
-// commandFor returns the command that asks about a request. It is "" if no rule is for the request, or if a name cannot
-// be printed as it is. An integration that the request does not name is the placeholder.
+// commandFor returns the command that asks about a request. It is "" if no rule is for the request, or if a name
+// cannot be printed as it is. An integration that the request does not name is the placeholder.
 func commandFor(r recognize.Request) string {
 	for _, rule := range requestRules {
 		m := rule.path.FindStringSubmatch(r.Path)

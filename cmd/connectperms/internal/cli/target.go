@@ -248,8 +248,8 @@ func flags(t permissions.Target) (list []string) {
 // isPlain reports whether a word is printed as it is: it is short, and has no invisible characters.
 func isPlain(s string) bool { return len(s) <= text.MaxQuoted && oneLine(s) == s }
 
-// shellQuote quotes a word for a POSIX shell. Of a word that is not plain, it quotes what [text.Plain] prints. That is
-// safe to run, but is another word.
+// shellQuote quotes a word for a POSIX shell. Of a word that is not plain, it quotes what [text.Plain] prints. That
+// is safe to run, but is another word.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-.,/:@%+=", r)

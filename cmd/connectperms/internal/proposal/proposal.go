@@ -19,7 +19,8 @@ func AddsOnly(before, after *permissions.Policy, action permissions.Permission) 
 }
 
 // Grant returns what a new rule for a target must grant so that it takes nothing away: what a policy allows on the
-// target at the level on which an action acts, and the action. Identifiers of a level that the target lacks are unknown.
+// target at the level on which an action acts, and the action. Identifiers of a level that the target lacks are
+// unknown.
 func Grant(
 	p *permissions.Policy, t permissions.Target, actsOn permissions.Kind, action permissions.Permission,
 ) permissions.PermissionSet {
