@@ -96,7 +96,7 @@ func (i *Interceptor) Unary(
 // The token is judged when the stream begins. [Require] says what happens then. After that, the token is looked at
 // whenever the handler receives or sends a message. Once it has run out, by the clock and the leeway of the verifier,
 // the handler gets an error with the code Unauthenticated, in place of the next message or of the end of the stream.
-// No more messages are sent, but headers and trailers are. The stream ends with that error, whatever the handler
+// No more messages are sent, but headers and trailers are. The stream then ends with that error, whatever the handler
 // returns. So a handler that acts when the client has sent everything does not act for a token that has run out.
 // Nothing else is checked again: neither whether the token was revoked, nor the ceilings.
 //

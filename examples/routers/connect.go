@@ -83,8 +83,8 @@ func stream(ctx context.Context, s *connect.BidiStream[wrapperspb.StringValue, w
 
 // ConnectErrors returns an error handler for httpauth.WithErrorHandler. It answers requests of the
 // protocols of Connect in these, and others as httpauth does. It takes most requests with GET, and
-// those with POST whose content is JSON, for calls of Connect. So give the handlers of Connect a
-// middleware of their own.
+// those with POST whose content type begins with application/, such as JSON, for calls of Connect. So
+// give the handlers of Connect a middleware of their own.
 func ConnectErrors(opts ...connect.HandlerOption) func(http.ResponseWriter, *http.Request, *httpauth.Error) {
 	writer := connect.NewErrorWriter(opts...)
 	return func(w http.ResponseWriter, r *http.Request, e *httpauth.Error) {
