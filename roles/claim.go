@@ -15,10 +15,14 @@ const setTrue set = 1 << 63
 
 // A composition is roles that are composed.
 //
-// A point has the names of some rules of the roles that can all apply to one target, at each level that is deep
-// enough. All such combinations are there. So for every target there is a point to which the same rules apply, of
-// each role, and it is enough to look at points. For each point with an ID and an external ID of one object, the
-// point with the ID alone is there too: a claim can have a rule for that point, which decides about both.
+// A point has a level, and the names of some rules of the roles that can all apply to one target of that level.
+// There is a point for each such combination and each level, from integration to configuration, that is deep enough
+// for it. A rule for credential:X gives points with the name X at the levels of credential and of configuration. A
+// point without names is there at each level too; that of the level integration stands for the user as well.
+//
+// So for every target there is a point to which the same rules of each role apply, and it is enough to look at
+// points. For each point with an ID and an external ID of one object, there is also the point without that external
+// ID, even if no combination of rules has just these names. A claim can have a rule for it, which decides about both.
 type composition struct {
 	options []permissions.Option
 	actions []permissions.Permission
