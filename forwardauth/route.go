@@ -35,7 +35,8 @@ type Route struct {
 	// route. So a request of this route is refused if there is another route
 	//
 	//   - whose method fits,
-	//   - whose pattern matches the segments of the request before the tail, and then has more segments or ends, and
+	//   - whose pattern has segments for all of the request before the tail, which match, and then has more segments, or
+	//     ends without a tail (/a/{rest...} does no harm to /a/b/{rest...}), and
 	//   - that asks another question: its Permission or one of its Sources differs. Sources are compared as they are
 	//     declared. So a variable differs from Literal("slack") even if it holds slack. Two variables are the same if
 	//     they are for the same segment, whatever their names are.
