@@ -300,9 +300,10 @@ func (s *ruleset) grants(n int) iter.Seq[uint32] {
 	}
 }
 
-// moreNamed returns the hint to give more identifiers, or to ask about something deeper, if a rule then
-// grants the action. It does not say to ask about something deeper for an action that can create what it
-// acts on: that would be another question.
+// moreNamed returns the hint to give more identifiers, or to ask about something deeper than the target, if a
+// rule then grants the action, and "" if there is no such rule. For an action that can create what it acts on,
+// it names nothing below that: about a credential to be connected it does not say to ask about a configuration,
+// which would be another question.
 func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 	tried := 0
 	for m := range s.grants(n) {
@@ -321,9 +322,12 @@ func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {
 			if atTarget := missing & identifiersTo(e.Target.level); atTarget != 0 {
 				advice = append(advice, "give the "+atTarget.String())
 			}
-			if below := r.identifiers() &^ identifiersTo(e.Target.level); below != 0 {
+			switch below := r.identifiers() &^ identifiersTo(e.Target.level); {
+			case below != 0 && e.New && below&^identifiersOf(e.ActsOn) == 0: // what is new has no ID
+				advice = append(advice, "ask about a new "+r.kind().String()+" with this external ID, if it will have that")
+			case below != 0:
 				advice = append(advice, "ask about the "+r.kind().String()+" itself, if it will be used")
-			} else if deeper {
+			case deeper:
 				advice = append(advice, "ask about a "+r.kind().String()+", if one will be used")
 			}
 			return strings.Join(advice, " and ") + ": " + (Rule{s, m}).String() + " grants it"

@@ -604,6 +604,16 @@ func TestExplainText(t *testing.T) {
 			action: permissions.Events, target: slack,
 		},
 		{
+			name:   "ask about a new credential",
+			policy: permissions.MustParse(`{"credential:ext:acme": ["credential:write"]}`),
+			action: permissions.CredentialWrite, target: slack,
+		},
+		{
+			name:   "ask about a new configuration",
+			policy: permissions.MustParse(`{"configuration:ext:nightly": ["config:write"]}`),
+			action: permissions.ConfigWrite, target: noExternalID,
+		},
+		{
 			name:   "ask about a configuration of any integration",
 			policy: permissions.MustParse(`{"configuration:*": ["events"]}`),
 			action: permissions.Events, target: permissions.User(),

@@ -34,7 +34,7 @@ type pairingKey struct {
 //   - A blocker that names only what the lower rule names. newPairing leaves that lower rule out.
 //   - A blocker that names only what the upper rule names. It is found before a pairing is used, when the
 //     names of the upper rule are looked up. If it is more specific than the upper rule, the callers skip the
-//     upper rule. If it is of the lower rule's list, groups leaves out the less specific lower rules.
+//     upper rule. If it is of the lower rule's list, space.groups leaves out the less specific lower rules.
 //   - A blocker that names something of each. Only these are in blockers, and are checked in a search.
 //
 // Lower rules with the same names in lowerPart have the same blockers, so it is enough to try some of them.
