@@ -46,7 +46,7 @@ type pairing struct {
 	groups    map[place]*group
 }
 
-// A blocker stands for the blockers of one rank.
+// A blocker represents the blockers of one rank.
 type blocker struct {
 	rank  rank
 	list  *ruleList   // nil for the rules of all lists

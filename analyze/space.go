@@ -104,7 +104,7 @@ type listed struct {
 	grants actions
 }
 
-// none stands for the number of a rule's place where there is no rule.
+// none replaces the number of a rule's place where there is no rule.
 const none int32 = -1
 
 // grantOf returns what the rule at a place grants. For none it returns no actions.

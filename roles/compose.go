@@ -72,8 +72,8 @@ func pathText(p path) string {
 // the policy of [Assignment.Policy]. An error matches [ErrArguments] if arguments are wrong, as those of
 // [Assignment.Policy], or if the roles declare different permissions.
 //
-// Two roles, of which one allows something where an external ID is x and the other one everywhere else, are a
-// conflict: the second one withholds it at x.
+// Two roles are a conflict if one allows something where an external ID is x, and the other one allows it
+// everywhere else: the second one withholds it at x.
 //
 // It is meant for roles of tens of rules. Its time grows with the number of combinations of names that their rules
 // can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict].

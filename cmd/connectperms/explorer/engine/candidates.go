@@ -169,7 +169,7 @@ func (w *candidateWalk) row(at int) {
 	}
 }
 
-// facts are what is known of a target. The index is the bit of an identifier, of which ConfigurationID is the
+// facts are what is known of a target. The index is the bit of an identifier; ConfigurationID is the
 // greatest.
 type facts [permissions.ConfigurationID + 1]fact
 

@@ -219,7 +219,7 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
-// addOutputFlag adds the flag -o with the formats that a command has, of which the first is the default.
+// addOutputFlag adds the flag -o with the formats that a command has. The first one is the default.
 func addOutputFlag(c *cobra.Command, format *string, formats ...string) {
 	c.Flags().StringVarP(format, "output", "o", formats[0], "the `FORMAT` of the output: "+strings.Join(formats, ", "))
 	completions := cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)

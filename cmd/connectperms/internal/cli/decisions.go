@@ -128,7 +128,7 @@ func (n *node) fields(what string, known ...string) (map[string]*node, error) {
 	return fields, nil
 }
 
-// mustBe returns an error if a node is not of a kind. A nil node is no error.
+// mustBe returns an error if a node is not of a kind. It returns nil for a nil node.
 func (n *node) mustBe(want kind, what string) error {
 	if n == nil || n.kind == want {
 		return nil

@@ -91,7 +91,7 @@ func (f *targetFlags) target(c *cobra.Command) (permissions.Target, error) {
 	return target, nil
 }
 
-// parseTarget reads a target as JSON, or a whole log line, of which it reads the target. A log line has a member msg.
+// parseTarget reads a target as JSON, or the target of a whole log line. A log line has a member msg.
 // With the member level it is the target of a log line, which differs in three ways: it has the level, it has no
 // empty groups, and names are as [text.Plain] prints them.
 func parseTarget(given string) (target permissions.Target, err error) {
