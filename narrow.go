@@ -69,9 +69,8 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 // credential by its external ID, and another allows a credential by its ID: the rule for the ID
 // would win (SPEC 4.5). Or the policies allow events on an integration, and something else on a
 // credential in it: a scope has a grant or more specific scopes, and not both. Then Narrow searches
-// for other rules that say the same. If no claim says the same, it returns a [*NarrowError] that
-// names a question: one that the policies together and the claims that Narrow tried answer in
-// different ways.
+// for other rules that say the same. If no claim says the same, it returns a [*NarrowError]. The error
+// names a question to which the policies together give one answer, and a claim that Narrow tried another.
 //
 // There can be as many meets as the product of the numbers of rules, and the search can take longer
 // still. Narrow gives up after about a million steps, or if the names in the claim take more than

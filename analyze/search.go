@@ -37,7 +37,7 @@ type pairingKey struct {
 //     upper rule. If it is of the lower rule's list, space.groups leaves out the less specific lower rules.
 //   - A blocker that names something of each. Only these are in blockers, and are checked in a search.
 //
-// Lower rules with the same names in lowerPart have the same blockers, so it is enough to try some of them.
+// Lower rules with the same names in lowerPart have the same blockers, so a search tries only the first few of them.
 type pairing struct {
 	shared    identifiers // what both rules name, and must name alike
 	upperPart identifiers // what a blocker and the upper rule name, and the lower rule does not

@@ -102,8 +102,8 @@ func (c *claim) policyOf(
 // allowedWith reports whether the question of an explanation is allowed once the rule at path has the given grant. An
 // integration can have thousands of candidates, so it first tries fewer rules:
 //
-//   - The rules that apply, together with a conditional rule that denies and that no rule would override. It tries
-//     each such rule. A no is final, because no other rule overrides the conditional one.
+//   - The rules that apply and one conditional rule, for each conditional rule that denies and that no rule would
+//     override. A no is final, because no other rule overrides the conditional one.
 //   - The candidates without the harmless ones. A harmless rule is not known to apply, and it grants the action
 //     or, if the rule at path applies, is less deep than that rule. A yes is final, because a harmless rule cannot
 //     turn it into a no.
