@@ -871,10 +871,10 @@ type conflict struct {
 }
 
 // conflicts returns a conflict for each scope that has a grant and needs a map too, if a claim cannot have
-// both. A wildcard needs no map, because its level can be skipped (SPEC 2.7). The map of a credential has a
-// second place if its ID has a second spelling. It also has one in the map of integration:*, if the inner
-// rule names no integration and integration:* has no grant. See encoder.anyIntegration and
-// encoder.credentials.
+// both. A wildcard needs no map, because its level can be skipped (SPEC 2.7). A credential can have its grant in
+// one place of the claim and its map in another one: under the ID in another spelling, or in the map of
+// integration:*, if the inner rule names no integration and integration:* has no grant. See
+// encoder.anyIntegration and encoder.credentials.
 func (n *narrowing) conflicts(rules *ruleTable) (list []conflict) {
 	seen := make(map[point]bool)
 	_, hasRoot := rules.grants[root]

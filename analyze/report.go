@@ -157,9 +157,9 @@ func codeSpan(s string) string {
 	return fence + s + fence
 }
 
-// MarshalJSON returns an object with the members summary (the code of the relation) and changes. A change is
-// an object with the members change (the code gained or lost), region, only, unchanged, partly, separate,
-// permissions, example, before and after, see [Change].
+// MarshalJSON returns an object with the members summary (the code of the relation) and changes, which is [] for equal
+// policies. A change is an object with the members change (the code gained or lost), region, permissions, example,
+// before and after, and, where they are not empty, only, unchanged, partly and separate. See [Change].
 func (d Difference) MarshalJSON() ([]byte, error) {
 	changes := d.Changes
 	if changes == nil {

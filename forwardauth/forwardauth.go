@@ -128,7 +128,8 @@ func WithPermissions(extras ...permissions.Permission) Option {
 // WithLookup sets a function that completes the target of a request that would be denied only because an
 // identifier is unknown, such as the external ID of a credential that is named by its ID
 // ([permissions.ReasonUndetermined]). The policy is then asked about the target that the function returns.
-// That target must have the same level and all identifiers that the request has.
+// That target must have the same level and all identifiers that the request has. The function is not called
+// for a request that names neither a credential nor a configuration.
 //
 // The context has the claims of the token, see [httpauth.FromContext], and ends after the time of
 // [WithTimeout]. The result is cached for each token and target for the time keep, from 0 (no cache) to a minute.

@@ -249,8 +249,9 @@ func identifierOf(t permissions.Target, which permissions.Identifiers) permissio
 // allowed there already. Each edit has been tried on the rules that can have a say in the answer.
 //
 // A new rule is left out if the question is about the user, if the path has a rule, or if a scope above it has a
-// grant, because a claim cannot give that scope a map too. It is also left out if it would take something away or
-// allow another action, if the answer is undetermined, or if the claim has more than maxCompared rules.
+// grant, because a claim cannot give that scope a map too. It is also left out if it would take something away, if it
+// would allow anything but the action and what that includes, if the answer is undetermined, or if the claim has more
+// than maxCompared rules.
 func (c *claim) edits(x permissions.Explanation, candidates *candidates) []change {
 	var changes []change
 	add := func(what string, path []permissions.Scope, grant []permissions.Permission, edit textEdit) {
