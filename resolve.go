@@ -359,7 +359,7 @@ func (t *Target) key(r rank) (key uint64) {
 // intern replaces the name of the integration and the external IDs of q with the claim's copies of them, in
 // a Target that the caller provides so that none is allocated. A text that is not in the claim is taken
 // out of q.known, and not put into q.unknown: like an absent identifier, it matches no name of a rule.
-// Comparing is then free, however long the texts are: equal ones share memory.
+// Comparing then takes no time, however long the texts are: equal ones share memory, see name.equal.
 func (s *ruleset) intern(q question, copy *Target) question {
 	*copy = *q.Target
 	q.Target = copy

@@ -103,7 +103,7 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 	"xhttpmethodoverride", "xmethodoverride", "xtunneledmethod"}
 
 // isOverride reports whether a reader could take the name of a parameter for one of overrides. The name
-// method alone is not one.
+// method with nothing beside it is not one, in any letter case: METHOD is not, and method[] is.
 //
 // Only the ASCII letters of the name count, in any case, because readers differ in what else they ignore or take
 // for an underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
