@@ -70,7 +70,7 @@ func (e *NarrowError) Unwrap() error { return ErrNarrow }
 // would win (SPEC 4.5). Or the policies allow events on an integration, and something else on a
 // credential in it: a scope has a grant or more specific scopes, and not both. Then Narrow searches
 // for other rules that say the same. If no claim says the same, it returns a [*NarrowError]. The error
-// names a question to which the policies together give one answer, and a claim that Narrow tried another.
+// names a question which a claim that Narrow tried answers in another way than the policies together.
 //
 // There can be as many meets as the product of the numbers of rules, and the search can take longer
 // still. Narrow gives up after about a million steps, or if the names in the claim take more than

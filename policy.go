@@ -269,12 +269,13 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 	}{r.Path(), r.Pointer(), r.Grant()})
 }
 
-// MarshalJSON returns the claim that has the same rules, in its canonical form: scopes from the
-// least to the most specific and then by name, nested only where they must be, and nothing in a
-// grant that another permission in it includes (SPEC 1.5). Policies with the same rules, read with
-// the same options, have the same canonical form. Parsing it gives the rules back, and no claim
-// with these rules is shorter. [json.Marshal] may make it longer, because it escapes <, >, &, U+2028 and
-// U+2029 in names.
+// MarshalJSON returns the claim that has the same rules, in its canonical form. Rules are in the order of their
+// integration, then of their credential, then of their configuration: at each level from the least to the most
+// specific scope, and then by name. A level that is skipped counts as its wildcard. Scopes are nested only where
+// they must be. A grant has nothing that another permission in it includes (SPEC 1.5). Policies with the same
+// rules, read with the same options, have the same canonical form. Parsing it gives the rules back, and no claim
+// with these rules is shorter. [json.Marshal] may make it longer, because it escapes <, >, &, U+2028 and U+2029 in
+// names.
 //
 // The claim never allows more than p. It has no ignored names. A nil or zero policy is {}, which allows nothing.
 // But [json.Marshal] writes null for a nil pointer, which [Parse] refuses. An

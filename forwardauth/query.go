@@ -106,11 +106,13 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 // method with nothing beside it is not one, in any letter case: METHOD is not, and method[] is.
 //
 // Only the ASCII letters of the name count, in any case, because readers differ in what else they ignore or take
-// for an underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. A reader may turn a character
-// that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So such a character matches any one
-// letter, or nothing. There is one exception: a name is not taken for an override if it has no ASCII letter, and
-// all its characters beyond ASCII are of other Unicode scripts than Latin and Common. An example is параметр, of
-// which a reader could otherwise make method.
+// for an underscore: spaces, dots, brackets, NUL. Some readers cut a name at a NUL. So what is before the first NUL
+// is also judged, as a name of its own: _method\0x is an override, and method\0x is not.
+//
+// A reader may turn a character that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So
+// such a character matches any one letter, or nothing. There is one exception: a name is not taken for an override
+// if it has no ASCII letter, and all its characters beyond ASCII are of other Unicode scripts than Latin and
+// Common. An example is параметр, of which a reader could otherwise make method.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false

@@ -21,9 +21,9 @@ const setTrue set = 1 << 63
 // point without names is there at each level too; that of the level integration stands for the user as well.
 //
 // So for every target there is a point to which the same rules of each role apply, and it is enough to look at
-// points. For each point with an ID and an external ID of one object, there is also the point without the external IDs
-// of objects that have an ID, even if no combination of rules has just these names. A claim can have a rule for it,
-// which decides about both.
+// points. Take a point with both an ID and an external ID of one object. No rule can name both. So there is also the
+// point without the external IDs of objects that have an ID, even if no combination of rules has just these names. A
+// rule of the claim for that point decides about both points.
 type composition struct {
 	options []permissions.Option
 	actions []permissions.Permission
