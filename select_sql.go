@@ -131,7 +131,7 @@ func NoColumn() Column { return Column{kind: columnNone} }
 //   - for another credential: the integration, and each identifier of the credential that is known or
 //     absent
 //
-// NoColumn is an error for an identifier of T that is known.
+// NoColumn is an error for the integration, and for any other identifier of T that is known.
 //
 // The error matches [ErrSQL], or is that of an invalid question, which matches [ErrQuestion]. With
 // an error the condition is one that no row satisfies.
