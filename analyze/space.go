@@ -104,7 +104,7 @@ type listed struct {
 	grants actions
 }
 
-// none replaces the number of a rule's place where there is no rule.
+// none is the number for no rule, in place of the number of a rule's place.
 const none int32 = -1
 
 // grantOf returns what the rule at a place grants. For none it returns no actions.

@@ -113,7 +113,8 @@ const (
 	condition
 )
 
-// loop asks the policy about one row after the other, and ends when it has found most rows. A most of 0 is no limit.
+// loop asks the policy about one row after the other, and ends when it has found most rows. If most is 0, it does
+// not end early.
 func loop(ctx context.Context, db *sql.DB, p *permissions.Policy, most int) (ids []string, err error) {
 	rows, err := db.QueryContext(ctx,
 		"SELECT id, integration, external_id FROM credentials WHERE owner = 'ann' ORDER BY id")

@@ -219,8 +219,8 @@ func newUnused(claims []*claim) unused {
 	return u
 }
 
-// target returns the target that stands for a path. A wildcard stands for an integration, or an ID without external
-// ID, that no rule names. Where a scope names one identifier, the other is unknown.
+// target returns the target that the row of a path asks about. For a wildcard it has an integration, or an ID without
+// an external ID, that no rule names. Where a scope names one identifier, the other is unknown.
 func (v *view) target(path []permissions.Scope) permissions.Target {
 	t := permissions.User()
 	for _, scope := range path {

@@ -13,7 +13,7 @@ import (
 )
 
 // TestMatrixIsTheOneOfTheExplorer compares the rows of the command with those of the page. A row for the same scopes
-// has the same answers, and asks about the same target, apart from the names that stand for a wildcard.
+// has the same answers, and asks about the same target, apart from the names that replace a wildcard.
 func TestMatrixIsTheOneOfTheExplorer(t *testing.T) {
 	const id = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 	example, err := os.ReadFile("testdata/files/claim.json")
@@ -135,7 +135,7 @@ func pageRows(t *testing.T, claim string) map[string]pageRow {
 	return rows
 }
 
-// shapeOf returns what is known and unknown of a target, and its names unless they stand for a wildcard.
+// shapeOf returns what is known and unknown of a target, and its names unless they replace a wildcard.
 func shapeOf(target permissions.Target) (shape []string) {
 	for _, which := range []permissions.Identifiers{
 		permissions.IntegrationName, permissions.CredentialID, permissions.CredentialExternalID,
