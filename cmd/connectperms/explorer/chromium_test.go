@@ -262,38 +262,54 @@ func (p *tab) all(role, name string) []cdp.BackendNodeID {
 // click clicks on the node with a role and a name, with the mouse.
 func (p *tab) click(role, name string) {
 	p.t.Helper()
-	p.clickNode(p.find(role, name))
+	p.clickOn(role+" "+name, func() []float64 { return p.aim(p.find(role, name)) })
 }
 
-func (p *tab) clickNode(node cdp.BackendNodeID) {
+// clickCSS clicks on the first element with a CSS selector, with the mouse.
+func (p *tab) clickCSS(selector string) {
 	p.t.Helper()
-	x, y := p.center(node)
-	p.do(chromedp.MouseClickXY(x, y))
+	p.clickOn(selector, func() []float64 { return p.aimAt("document.querySelector(" + quoted(selector) + ")") })
 }
 
-// center returns the place of a node, once it rests: an answer that comes may move it.
-func (p *tab) center(node cdp.BackendNodeID) (x, y float64) {
+// clickOn clicks at the place that aim returns, once it rests. If an answer that came meanwhile has moved the
+// element, the click does not reach it, and clickOn clicks again.
+func (p *tab) clickOn(what string, aim func() []float64) {
 	p.t.Helper()
-	at := p.resting(func() []float64 {
-		call(p, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: node})
-		quads := call(p, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: node}).Quads
-		require.NotEmpty(p.t, quads)
-		q := quads[0]
-		y := (q[1] + q[5]) / 2
-		if y < 90 { // it can be below the strip that stays in sight
-			eval[any](p, "scrollBy(0, -120)")
+	for end := time.Now().Add(patience); ; {
+		at := p.resting(aim)
+		p.do(chromedp.MouseClickXY(at[0], at[1]))
+		if eval[bool](p, "T.hit()") {
+			return
 		}
-		return []float64{(q[0] + q[4]) / 2, y}
-	})
-	return at[0], at[1]
+		require.True(p.t, time.Now().Before(end), "no click reaches %s", what)
+	}
 }
 
-// resting reads a place until it is where it was before.
+// aimAt brings an element into sight, which an expression returns, and returns its place.
+func (p *tab) aimAt(expression string) []float64 {
+	p.t.Helper()
+	return eval[[]float64](p, "T.aim("+expression+")")
+}
+
+// aim is aimAt for a node.
+func (p *tab) aim(node cdp.BackendNodeID) []float64 {
+	p.t.Helper()
+	element := call(p, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: node}).Object.ObjectID
+	byValue := true
+	result := call(p, runtime.CallFunctionOn, runtime.CallFunctionOnParams{
+		ObjectID: element, FunctionDeclaration: "function() { return T.aim(this) }", ReturnByValue: &byValue,
+	})
+	var at []float64
+	require.NoError(p.t, json.Unmarshal(result.Result.Value, &at))
+	return at
+}
+
+// resting reads a place until there is one, and it is where it was before.
 func (p *tab) resting(read func() []float64) (at []float64) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); ; {
 		before := at
-		if at = read(); slices.Equal(before, at) {
+		if at = read(); len(at) > 0 && slices.Equal(before, at) {
 			return at
 		}
 		require.True(p.t, time.Now().Before(end), "the page does not come to rest")
@@ -311,8 +327,7 @@ func cell(row, permission string) string {
 func (p *tab) clickCell(row, permission string) {
 	p.t.Helper()
 	p.until(cell(row, permission)+"?.textContent", "the matrix has "+row)
-	at := p.resting(func() []float64 { return eval[[]float64](p, "T.center("+cell(row, permission)+")") })
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
+	p.clickOn(row, func() []float64 { return p.aimAt(cell(row, permission)) })
 	p.answers(cell(row, permission))
 }
 
@@ -370,12 +385,12 @@ func (p *tab) drop(role, name, text string) {
 	p.t.Helper()
 	file := filepath.Join(p.t.TempDir(), "dropped.txt")
 	require.NoError(p.t, os.WriteFile(file, []byte(text), 0o600))
-	x, y := p.center(p.find(role, name))
+	at := p.resting(func() []float64 { return p.aim(p.find(role, name)) })
 	for _, typ := range []input.DispatchDragEventType{
 		input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop,
 	} {
 		call(p, input.DispatchDragEvent, input.DispatchDragEventParams{
-			Type: typ, X: x, Y: y,
+			Type: typ, X: at[0], Y: at[1],
 			Data: &input.DragData{Items: []*input.DragDataItem{}, Files: []string{file}, DragOperationsMask: 1},
 		})
 	}
@@ -393,6 +408,7 @@ func (p *tab) scheme(name string) {
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
 	})
+	p.until(`matchMedia("(prefers-color-scheme: `+name+`)").matches`, "the system is "+name)
 }
 
 // axe returns what axe-core finds on the page.

@@ -26,11 +26,21 @@ window.T = {
       return top > view.top + 50 && top < view.bottom; // 50: the head of the matrix
     }),
 
-  center(e) {
-    e.scrollIntoView({block: "nearest"});
-    const {x, y, width, height} = e.getBoundingClientRect();
-    return [x + width / 2, y + height / 2];
+  // aim brings an element into sight, and returns the place to click on, which is empty if there is no such element.
+  // The strip stays in sight, and can cover it. hit is whether a click has reached the element since. Some elements act
+  // when the button of the mouse is pressed, and are gone when it is released.
+  events: [],
+  aim(e) {
+    if (!e?.isConnected) return [];
+    e.scrollIntoViewIfNeeded();
+    const {x, y, width, height} = e.getClientRects()[0];
+    const at = [x + width / 2, y + height / 2];
+    if (!e.contains(e.getRootNode().elementFromPoint(...at))) scrollBy(0, -120);
+    T.aimed = e;
+    T.events = [];
+    return at;
   },
+  hit: () => T.events.includes("click") || (T.events.includes("pointerdown") && !T.aimed.isConnected),
   verdict: () => T.all(".strip .badge").map((e) => e.innerText).join(),
 
   // recheck does what the page does every ten seconds: it verifies the token again. verdicts has each verdict that
@@ -67,9 +77,12 @@ window.T = {
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).text();
   },
 
-  axe: async () =>
-    (await axe.run(document, {resultTypes: ["violations"]})).violations.flatMap(({id, nodes}) =>
-      nodes.map((n) => `${id}: ${n.target.flat().join(" ")} ${n.failureSummary}`)),
+  async axe() {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {}))); // colours change slowly
+    return (await axe.run(document, {resultTypes: ["violations"]})).violations.flatMap(({id, nodes}) =>
+      nodes.map((n) => `${id}: ${n.target.flat().join(" ")} ${n.failureSummary}`));
+  },
 
   // How long a number of clicks on cells take, in milliseconds: until the answer with its explanation is in the
   // page, until the frame with it has been painted, and until that with the rule highlighted in the editor and the tree
@@ -141,3 +154,6 @@ new MutationObserver((_, observer) => {
   observer.disconnect();
   requestAnimationFrame(() => setTimeout(() => (T.painted = performance.now())));
 }).observe(document, {subtree: true, childList: true});
+
+for (const type of ["pointerdown", "click"])
+  addEventListener(type, (event) => event.composedPath().includes(T.aimed) && T.events.push(type), {capture: true});
