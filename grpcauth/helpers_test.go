@@ -114,6 +114,9 @@ func newAuth(t testing.TB, opts ...grpcauth.Option) *grpcauth.Interceptor {
 	return auth
 }
 
+// reportOnly has an interceptor report to a log that nobody reads.
+var reportOnly = []grpcauth.Option{grpcauth.ReportOnly(), grpcauth.WithLogger(slog.New(slog.DiscardHandler))}
+
 // A service answers every call with the subject of the token. It keeps what it was called with.
 type service struct {
 	pb.UnimplementedTestServiceServer

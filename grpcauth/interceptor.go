@@ -41,6 +41,7 @@ func New(verifier *usertoken.Verifier, methods []Method, opts ...Option) (*Inter
 			opt.apply(&i.options)
 		}
 	}
+	i.reportOnly = i.reportOnly && i.logger != nil
 	table, err := newTable(methods, permissions.Unrestricted(i.claimOptions...).Vocabulary())
 	if err != nil {
 		return nil, err

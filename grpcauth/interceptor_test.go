@@ -488,10 +488,10 @@ func TestCeilingHoldsInside(t *testing.T) {
 		}, codes.PermissionDenied},
 		{"with a report-only interceptor between them", func(t *testing.T) []grpc.ServerOption {
 			return append(newAuth(t, slackOnly).ServerOptions(),
-				newAuth(t, grpcauth.ReportOnly(), grpcauth.WithCeiling(nothing)).ServerOptions()...)
+				newAuth(t, append(reportOnly, grpcauth.WithCeiling(nothing))...).ServerOptions()...)
 		}, codes.PermissionDenied},
 		{"with a report-only interceptor that accepts no token between them", func(t *testing.T) []grpc.ServerOption {
-			between, err := grpcauth.New(nil, table(), grpcauth.ReportOnly())
+			between, err := grpcauth.New(nil, table(), reportOnly...)
 			require.NoError(t, err)
 			return append(newAuth(t, slackOnly).ServerOptions(), between.ServerOptions()...)
 		}, codes.PermissionDenied},
@@ -501,7 +501,7 @@ func TestCeilingHoldsInside(t *testing.T) {
 			}))
 		}, codes.PermissionDenied},
 		{"not of a report-only interceptor", func(t *testing.T) []grpc.ServerOption {
-			return newAuth(t, grpcauth.ReportOnly(), grpcauth.WithCeiling(nothing)).ServerOptions()
+			return newAuth(t, append(reportOnly, grpcauth.WithCeiling(nothing))...).ServerOptions()
 		}, codes.OK},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -631,7 +631,7 @@ func TestTokenFromAnotherPlace(t *testing.T) {
 func TestClaimsThatTheContextHadDoNotCount(t *testing.T) {
 	claims := &usertoken.Claims{Policy: permissions.Unrestricted()}
 	outer := outerUnary(func(ctx context.Context) context.Context { return httpauth.NewContext(ctx, claims) })
-	for name, opts := range map[string][]grpcauth.Option{"enforcing": nil, "report only": {grpcauth.ReportOnly()}} {
+	for name, opts := range map[string][]grpcauth.Option{"enforcing": nil, "report only": reportOnly} {
 		t.Run(name, func(t *testing.T) {
 			s := &service{on: func(ctx context.Context) error {
 				return httpauth.Policy(ctx).Check(permissions.Events, slack)
@@ -700,7 +700,7 @@ func TestReportOnly(t *testing.T) {
 		s := &service{stream: func(stream bidiStream) error {
 			return stream.Send(&pb.StreamingOutputCallResponse{Payload: payload("welcome")})
 		}}
-		conn := start(t, s, newAuth(t, grpcauth.ReportOnly()).ServerOptions()...)
+		conn := start(t, s, newAuth(t, reportOnly...).ServerOptions()...)
 		stream, err := pb.NewTestServiceClient(conn).FullDuplexCall(ann(t, salesOnly))
 		require.NoError(t, err)
 		m, err := stream.Recv()
@@ -709,10 +709,24 @@ func TestReportOnly(t *testing.T) {
 	})
 	t.Run("a handler that asks for itself decides", func(t *testing.T) {
 		s := &service{on: func(ctx context.Context) error { return httpauth.Policy(ctx).Check(permissions.Events, slack) }}
-		conn := start(t, s, newAuth(t, grpcauth.ReportOnly()).ServerOptions()...)
+		conn := start(t, s, newAuth(t, reportOnly...).ServerOptions()...)
 		_, err := callUnary(ann(t, salesOnly), conn, "sales")
 		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
 	})
+}
+
+func TestReportOnlyWithoutALoggerRefuses(t *testing.T) {
+	for name, opts := range map[string][]grpcauth.Option{
+		"no logger": {grpcauth.ReportOnly()}, "a nil one": {grpcauth.ReportOnly(), grpcauth.WithLogger(nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := start(t, new(service), newAuth(t, opts...).ServerOptions()...)
+			for _, call := range kinds {
+				_, err := call(ann(t, salesOnly), conn, "finance")
+				require.Equal(t, codes.PermissionDenied, status.Code(err))
+			}
+		})
+	}
 }
 
 func TestErrorsOfHandlers(t *testing.T) {

@@ -167,12 +167,13 @@ func WithClaimOptions(opts ...permissions.Option) Option {
 
 // ReportOnly has an interceptor decide and report, and let every call pass. It is for the time in which
 // this package replaces a check written by hand: the old check still decides, and the log tells where
-// the two differ.
+// the two differ. It has no effect without [WithLogger]: an interceptor that reports to nobody would only leave the door
+// open.
 //
-// A call that would be refused is logged ([WithLogger]) with the attribute report_only, and the
-// observers see the question. Then the call passes. Without a logger and observers, nothing is
-// reported. If the token was refused, the call has no claims, so [httpauth.Policy] denies everything. A
-// handler that asks for itself decides for itself, and its errors are answered.
+// A call that would be refused is logged with the attribute report_only, and the observers see the
+// question. Then the call passes. If the token was refused, the call has no claims: [httpauth.Policy]
+// denies everything, and the subject of [httpauth.Claims] is empty. A handler that asks for itself decides
+// for itself, and its errors are answered.
 //
 // The handler of a stream begins at once, and does not wait for the first message. The question is asked
 // when the handler has received that message.

@@ -46,6 +46,9 @@ func newAuth(opts ...httpauth.Option) *httpauth.Middleware {
 	return httpauth.New(kit.Verifier(), opts...)
 }
 
+// reportOnly has a middleware report to a log that nobody reads.
+var reportOnly = []httpauth.Option{httpauth.ReportOnly(), httpauth.WithLogger(slog.New(slog.DiscardHandler))}
+
 // request returns a request with a token.
 func request(t testing.TB, subject string, policy *permissions.Policy) *http.Request {
 	t.Helper()

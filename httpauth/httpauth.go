@@ -27,6 +27,7 @@ func New(verifier *usertoken.Verifier, opts ...Option) *Middleware {
 			opt.apply(&m.options)
 		}
 	}
+	m.reportOnly = m.reportOnly && m.logger != nil
 	return m
 }
 

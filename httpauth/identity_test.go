@@ -169,9 +169,9 @@ func TestCeilingHoldsInside(t *testing.T) {
 	}{
 		{"directly", func(next http.Handler) http.Handler { return next }},
 		{"with another middleware between them", newAuth().Wrap},
-		{"with a report-only middleware between them", newAuth(httpauth.ReportOnly()).Wrap},
+		{"with a report-only middleware between them", newAuth(reportOnly...).Wrap},
 		{"with a report-only middleware that accepts no token between them",
-			httpauth.New(nil, httpauth.ReportOnly()).Wrap},
+			httpauth.New(nil, reportOnly...).Wrap},
 		{"with other claims between them", func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				admin := &usertoken.Claims{Policy: everything}
@@ -205,7 +205,7 @@ func TestCeilingHoldsInside(t *testing.T) {
 		}
 	})
 	t.Run("not of a report-only middleware", func(t *testing.T) {
-		outer, inner := newAuth(httpauth.WithCeiling(nothing), httpauth.ReportOnly()), newAuth()
+		outer, inner := newAuth(append(reportOnly, httpauth.WithCeiling(nothing))...), newAuth()
 		require200(t, func(next http.Handler) http.Handler { return outer.Wrap(asks(inner, "jira")(next)) })
 	})
 	t.Run("and once only for the same middleware", func(t *testing.T) {

@@ -179,13 +179,14 @@ func WithTokenFrom(token func(*http.Request) (string, error)) Option {
 
 // ReportOnly makes a middleware report its decisions and let every request pass. It is for the time
 // in which this package replaces a check written by hand: the old check still decides, and the log
-// tells where the two differ.
+// tells where the two differ. It has no effect without [WithLogger]: a middleware that reports to nobody would only
+// leave the door open.
 //
-// A request that would be refused is logged ([WithLogger]) with the attribute report_only, and the
-// observers see the question. Then the request passes. Without a logger and observers, nothing is
-// reported. If the token was refused, the request has no claims, so [Policy] denies everything. A handler
-// that asks for itself decides for itself, and [WriteError] answers. [Guard] answers if it cannot load the
-// object, and if a function that it needs is nil.
+// A request that would be refused is logged with the attribute report_only, and the observers see the
+// question. Then the request passes. If the token was refused, the request has no claims: [Policy] denies
+// everything, and the subject of [Claims] is empty. So a load function that looks for what belongs to the
+// subject must not find what belongs to nobody. A handler that asks for itself decides for itself, and
+// [WriteError] answers. [Guard] answers if it cannot load the object, and if a function that it needs is nil.
 //
 // The functions that options are given still run, and can delay or panic. If another middleware of this
 // package protects the same route, put the other one inside this one. Then handlers see its claims.

@@ -468,7 +468,7 @@ func TestReportOnly(t *testing.T) {
 
 func TestReportOnlyObserves(t *testing.T) {
 	var seen []permissions.Observation
-	auth := newAuth(httpauth.ReportOnly(), observations(&seen))
+	auth := newAuth(append(reportOnly, observations(&seen))...)
 	serve(auth.Require(permissions.Events, fixed(slack, nil))(&somebody{}), request(t, "ann", nothing))
 	require.Len(t, seen, 1)
 	require.False(t, seen[0].Decision.Allowed)
@@ -525,7 +525,7 @@ func TestReportOnlyHandlerDecides(t *testing.T) {
 // A refused token leaves nothing of the claims that an outer middleware put into the context.
 func TestReportOnlyKeepsNoOtherIdentity(t *testing.T) {
 	outer := newAuth()
-	inner := newAuth(httpauth.ReportOnly())
+	inner := newAuth(reportOnly...)
 	var next somebody
 	h := outer.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		part := httptest.NewRequest("GET", "/", nil).WithContext(r.Context())
@@ -537,11 +537,13 @@ func TestReportOnlyKeepsNoOtherIdentity(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A middleware reports only if it was told to.
+// A middleware reports only if it was told to, and to whom.
 func TestNothingReportsOnlyByDefault(t *testing.T) {
 	for name, auth := range map[string]*httpauth.Middleware{
-		"New":  newAuth(),
-		"zero": new(httpauth.Middleware),
+		"New":              newAuth(),
+		"without a logger": newAuth(httpauth.ReportOnly()),
+		"with a nil one":   newAuth(httpauth.ReportOnly(), httpauth.WithLogger(nil)),
+		"zero":             new(httpauth.Middleware),
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp := serve(auth.Require(permissions.Events, fixed(slack, nil))(nobody(t)), request(t, "ann", nothing))
