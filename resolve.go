@@ -459,8 +459,10 @@ func (s *ruleset) overridingDenial(q question, decider uint32, n int) uint32 {
 
 // Visible reports whether some permission is allowed on the target or on anything that could be
 // below it, so that a list may show it (SPEC 5.1). Everything is below the user. What is unknown
-// counts as absent, so a query that does not select a column can hide rows. Being visible allows
-// nothing. It is false for an invalid target, and for a nil or zero policy.
+// counts as absent, so a query that does not select a column can hide rows, or show rows that a rule
+// denies by it. A rule for configurations such as configuration:ext:NAME can make every credential
+// visible, since each could have one. Being visible allows nothing. It is false for an invalid
+// target, and for a nil or zero policy.
 //
 // Its time grows with the rules of the policy. For an intersection it can grow with the product of
 // the numbers of rules that the parts have, see [Intersect].

@@ -824,6 +824,11 @@ func TestVisibleByWhatIsActedOn(t *testing.T) {
 			`{"credential:ext:acme":["events"],"integration:jira":{"credential:ext:acme":[]}}`, jira, false,
 		},
 		{"a grant of another integration", `{"integration:slack":{"credential:ext:acme":["events"]}}`, jira, false},
+		{
+			"a configuration that any credential could have",
+			`{"integration:*":false,"credential:ext:acme":false,"configuration:ext:Team A":["settings:read"]}`,
+			jira.Credential(byA, permissions.ExternalID("acme")), true,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			require.Equal(t, test.visible, permissions.MustParse(test.claim).Visible(test.target))

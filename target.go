@@ -239,7 +239,8 @@ func UUID(id [16]byte) Identifier {
 // forbids, such as the empty one, makes a target invalid.
 func ExternalID(id string) Identifier { return newIdentifier(externalIDText, id) }
 
-// NoID says that there is no ID: the object is yet to be created (SPEC 3.2).
+// NoID says that there is no ID: the object is yet to be created (SPEC 3.2). Use it only after you have looked for
+// the object. If it exists, a rule that names its ID would have no say.
 func NoID() Identifier { return newIdentifier(noID, "") }
 
 // NoExternalID says that there is no external ID: it was looked up, and the object has none
@@ -253,6 +254,7 @@ func NoExternalID() Identifier { return newIdentifier(noExternalID, "") }
 //
 // Use it only for a column that the query did select. A struct field that no query has filled is
 // not valid either, but then the external ID is unknown and not absent: leave the identifier out.
+// If your table has an empty text where there is no external ID, say that it is not valid: id != "".
 func ExternalIDOrNone(id string, valid bool) Identifier {
 	if !valid {
 		return NoExternalID()
@@ -263,7 +265,8 @@ func ExternalIDOrNone(id string, valid bool) Identifier {
 // ExternalIDPtr is [ExternalID] of what id points to, and [NoExternalID] if id is nil.
 //
 // Use it only for a column that the query did select. A pointer that no query has filled is nil
-// too, but then the external ID is unknown and not absent: leave the identifier out.
+// too, but then the external ID is unknown and not absent: leave the identifier out. A pointer to an
+// empty text makes a target invalid: see [ExternalIDOrNone].
 func ExternalIDPtr(id *string) Identifier {
 	if id == nil {
 		return NoExternalID()

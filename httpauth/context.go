@@ -74,7 +74,8 @@ func FromContext(ctx context.Context) (claims *usertoken.Claims, ok bool) {
 }
 
 // Claims is [FromContext] for a handler that a [Middleware] protects, where there are claims unless the Middleware is
-// [ReportOnly]. Without claims it returns the zero Claims, which deny everything. It never returns nil.
+// [ReportOnly]. Their policy is what [Policy] returns, with the ceilings. Without claims it returns the zero Claims,
+// which deny everything and have no subject. It never returns nil.
 func Claims(ctx context.Context) *usertoken.Claims {
 	claims, _ := FromContext(ctx)
 	return claims

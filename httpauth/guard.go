@@ -15,7 +15,10 @@ var ErrNotFound = errors.New("not found")
 // Guard returns a handler for requests that work on an object, such as a row of a database. It verifies
 // the token as [Middleware.Wrap] does. Then load finds the object that the request names, and returns it
 // with its target. If the policy allows the action on that target, next gets the object that load
-// returned. So nothing is loaded twice, and what is used is what was checked.
+// returned. So nothing is loaded twice, and the object is what was checked.
+//
+// Whatever else the request names was not checked. The handler takes the integration from the object and not from
+// the URL, and it asks [Policy] about every other object that it changes.
 //
 // Load gives the target every identifier that the object has, and marks each that it does not have as absent. It can
 // use [FromContext], such as to find only what belongs to the subject.
@@ -71,8 +74,11 @@ func Guard[T any](
 func guard(r *http.Request, action permissions.Permission, target permissions.Target) error {
 	policy := Policy(r.Context())
 	err := policy.Check(action, target)
-	if err != nil && !policy.Visible(target) {
-		return fmt.Errorf("%w: the caller may not see it: %w", ErrNotFound, err)
+	switch {
+	case err == nil || policy.Visible(target):
+		return err
+	case target.Err() != nil:
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	return err
+	return fmt.Errorf("%w: the caller may not see it: %w", ErrNotFound, err)
 }

@@ -136,6 +136,10 @@ func TestGuardLogsWhyAnObjectIsNotFound(t *testing.T) {
 	line := log.only(t)
 	require.Contains(t, line["error"], "not found: the caller may not see it: permissions: \"proxy-api\" on ")
 	require.Equal(t, "not_granted", line["reason"])
+
+	log.Reset()
+	requireProblem(t, serve(h, get(t, everything, configID)), 404, "")
+	require.Contains(t, log.only(t)["error"], "not found: permissions: invalid question: ")
 }
 
 // A handler that asks for itself gets the same with ErrNotFound.
@@ -167,7 +171,7 @@ func TestGuardWithoutFunctionsLetsNobodyPass(t *testing.T) {
 	for name, h := range map[string]http.Handler{
 		"no load":              httpauth.Guard(newAuth(), permissions.ProxyAPI, nil, next),
 		"no next":              httpauth.Guard[*row](newAuth(), permissions.ProxyAPI, load, nil),
-		"no load, report only": httpauth.Guard(newAuth(httpauth.ReportOnly()), permissions.ProxyAPI, nil, next),
+		"no load, report only": httpauth.Guard(newAuth(reportOnly...), permissions.ProxyAPI, nil, next),
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireProblem(t, serve(h, get(t, everything, annsID)), 403, insufficientScope)

@@ -2,7 +2,8 @@
 //
 //	observer, err := otelpermissions.New(nil) // the meter provider of the program
 //	...
-//	verifier, err := usertoken.NewVerifier(projectID, key, usertoken.WithObserver(observer.Verification))
+//	verifier, err := usertoken.NewVerifier(projectID, key,
+//		usertoken.RequireClaim(), usertoken.WithObserver(observer.Verification))
 //	...
 //	auth := httpauth.New(verifier, httpauth.WithObserver(observer.Decision))
 //

@@ -155,5 +155,5 @@ func ExampleDenials() {
 			fmt.Printf("got %d with a token that denies %s\n", w.Code, denied)
 		}
 	}
-	// Output: got 204 with a token that denies credential:ext:finance
+	// Output: got 204 with a token that denies credential:write at credential:ext:finance
 }

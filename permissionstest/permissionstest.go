@@ -69,8 +69,9 @@ func New(t testing.TB, opts ...usertoken.VerifierOption) *Kit {
 	return k
 }
 
-// Shared returns the Kit that all tests of a test binary share, so that its key is made once. It has no
-// options. It never forgets its key.
+// Shared returns the Kit that all tests of a test binary share, so that its key is made once. It never forgets its key.
+// Its verifier has no options, so it accepts a token without the permissions claim. A service whose own verifier has
+// options, such as [usertoken.RequireClaim], should give the same ones to [New].
 func Shared() *Kit { return shared() }
 
 // shared makes the Kit on its first call.

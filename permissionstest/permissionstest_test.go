@@ -3,6 +3,8 @@ package permissionstest_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -298,7 +300,7 @@ func TestDenials(t *testing.T) {
 		name        string
 		action      permissions.Permission
 		used, asked permissions.Target
-		denials     []string // all that Denials yields for what is used, without the action
+		denials     []string // the scopes of all that Denials yields for what is used
 		passed      []string // those that allow what is asked
 	}{
 		{"right", permissions.ProxyAPI, credential, credential, []string{ofSlack, ofID, ofExternalID}, nil},
@@ -333,12 +335,14 @@ func TestDenials(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var denials, passed []string
-			for denied, policy := range permissionstest.Denials(t, c.used) {
-				denials = append(denials, denied)
+			for denied, policy := range permissionstest.Denials(t, c.used, c.action) {
+				scope, ok := strings.CutPrefix(denied, string(c.action)+" at ")
+				require.True(t, ok, denied)
+				denials = append(denials, scope)
 				require.False(t, policy.Allowed(c.action, c.used), denied)
 				require.True(t, policy.Allowed(c.action, other), denied)
 				if policy.Allowed(c.action, c.asked) {
-					passed = append(passed, denied)
+					passed = append(passed, scope)
 				}
 			}
 			require.Equal(t, c.denials, denials)
@@ -346,58 +350,80 @@ func TestDenials(t *testing.T) {
 			if c.passed != nil {
 				require.True(t, permissionstest.Probe().Allowed(c.action, c.asked), "the probe does not find it")
 			}
-			for range permissionstest.Denials(t, c.used) {
+			for range permissionstest.Denials(t, c.used, c.action) {
 				break
 			}
 		})
 	}
 }
 
-// A handler can ask about the right target, and about another action than it does.
+// A handler can ask about the right target, and about another action than it does. And it can do two things, and ask
+// rightly about one of them.
 func TestDenialsOfActions(t *testing.T) {
-	credential := slack.Credential(permissions.ID(someID), permissions.ExternalID("acme"))
-	all := permissions.AllPermissions()
+	credential := slack.Credential(permissions.NoID(), permissions.ExternalID("acme"))
+	scopes := []string{"integration:slack", "credential:ext:acme"}
+	everything := permissions.AllPermissions()
 	for _, c := range []struct {
 		name    string
 		target  permissions.Target
 		actions []permissions.Permission
-		denied  [][]permissions.Permission // by each policy, in order
+		denied  map[string][]permissions.Permission // what the policies deny at their scopes
+		scopes  []string
 	}{
-		{"one", credential, []permissions.Permission{permissions.ProxyAPI},
-			[][]permissions.Permission{{permissions.ProxyAPI}}},
-		{"the user", permissions.User(), []permissions.Permission{permissions.Events},
-			[][]permissions.Permission{{permissions.Events}}},
-		{"several", credential, []permissions.Permission{permissions.CredentialWrite, permissions.ActionKit},
-			[][]permissions.Permission{{permissions.CredentialWrite}, {permissions.ActionKit}}},
-		{"one that another includes", credential, []permissions.Permission{permissions.SettingsRead},
-			[][]permissions.Permission{{permissions.SettingsRead, permissions.SettingsWrite}}},
+		{"one", credential, []permissions.Permission{permissions.ActionKit},
+			map[string][]permissions.Permission{"actionkit at ": {permissions.ActionKit}}, scopes},
+		{"several", credential, []permissions.Permission{permissions.CredentialWrite, permissions.Events},
+			map[string][]permissions.Permission{
+				"credential:write at ": {permissions.CredentialWrite}, "events at ": {permissions.Events},
+			}, scopes},
+		{"one that another includes", credential, []permissions.Permission{permissions.MetadataRead},
+			map[string][]permissions.Permission{
+				"metadata:read at ": {permissions.MetadataRead, permissions.MetadataWrite},
+			}, scopes},
 		{"one that includes another", credential, []permissions.Permission{permissions.MetadataWrite},
-			[][]permissions.Permission{{permissions.MetadataWrite}}},
-		{"a declared one", credential, []permissions.Permission{"export"}, [][]permissions.Permission{{}}},
+			map[string][]permissions.Permission{"metadata:write at ": {permissions.MetadataWrite}}, scopes},
+		{"a declared one", credential, []permissions.Permission{"export"},
+			map[string][]permissions.Permission{"export at ": nil}, scopes},
+		{"none", credential, nil, map[string][]permissions.Permission{"": everything}, scopes},
+		{"the user", permissions.User(), []permissions.Permission{permissions.Events},
+			map[string][]permissions.Permission{"events at ": {permissions.Events}}, []string{"integration:*"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			i := 0
+			seen := map[string]bool{}
 			for denied, policy := range permissionstest.Denials(t, c.target, c.actions...) {
-				if i == len(c.actions) {
-					break // the rest are scopes
+				require.False(t, seen[denied], denied)
+				seen[denied] = true
+				action, scope, ok := strings.Cut(denied, " at ")
+				if ok {
+					action += " at "
+				} else {
+					action, scope = "", denied
 				}
-				require.Equal(t, string(c.actions[i]), denied)
-				require.False(t, policy.Allowed(c.actions[i], c.target))
-				var missing []permissions.Permission
-				for _, p := range all {
-					if !policy.Permissions(slack).Has(p) {
-						missing = append(missing, p)
-					}
+				require.Contains(t, c.denied, action)
+				require.Contains(t, c.scopes, scope)
+				require.ElementsMatch(t, c.denied[action], missing(policy, c.target), denied)
+				if action == "export at " {
+					claim, err := policy.MarshalJSON()
+					require.NoError(t, err)
+					policy, err := permissions.Parse(claim, permissions.WithPermissions("export"))
+					require.NoError(t, err)
+					require.False(t, policy.Allowed("export", c.target))
 				}
-				require.ElementsMatch(t, c.denied[i], missing)
-				i++
+				elsewhere := jira.Credential(permissions.NoID(), permissions.NoExternalID())
+				if scope != "integration:*" {
+					require.Empty(t, missing(policy, elsewhere), denied)
+				}
 			}
-			require.Len(t, c.actions, i)
-			for range permissionstest.Denials(t, c.target, c.actions...) {
-				break
-			}
+			require.Len(t, seen, len(c.denied)*len(c.scopes))
 		})
 	}
+}
+
+// missing returns which of the ten permissions a policy denies at a target itself.
+func missing(policy *permissions.Policy, target permissions.Target) []permissions.Permission {
+	return slices.DeleteFunc(permissions.AllPermissions(), func(p permissions.Permission) bool {
+		return policy.Decide(permissions.Events, target).Rule.Grant().Has(p)
+	})
 }
 
 func TestDenialsRefuses(t *testing.T) {

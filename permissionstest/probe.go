@@ -29,18 +29,18 @@ const probeClaim = `{
 //	}
 //
 // A handler that asks about less than the action acts on (SPEC 3.3), such as proxy-api about an
-// integration, is denied too: it should ask about the credential that will be used. For something new,
-// it says permissions.NoID(), and the external ID that it will have or permissions.NoExternalID().
+// integration, is denied too: it should ask about the credential that will be used. For something that it
+// has looked for and that does not exist, it says permissions.NoID(), and the external ID that it will have or
+// permissions.NoExternalID().
 //
 // A handler that forgets an identifier passes tests with a simple policy, and fails for the first customer whose
 // token has a rule for that identifier. The probe cannot know which identifiers are right: see [Denials].
 func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 
 // Denials yields policies with which a request must be refused if its handler does these actions with a target, each
-// with what it denies. There is one policy for each known identifier of the target: the name of the integration, and
-// the IDs and external IDs of the credential and the configuration. It denies that scope and allows everything else.
-// And there is one policy for each action. It grants all of the ten permissions except that action, and those that
-// include it:
+// with what it denies. For each action, there is one policy for each known identifier of the target: the name of the
+// integration, and the IDs and external IDs of the credential and the configuration. It denies that one action, and
+// the permissions that include it, at the scope of that one identifier. It allows everything else:
 //
 //	for denied, policy := range permissionstest.Denials(t, target, permissions.ProxyAPI) {
 //		w := httptest.NewRecorder()
@@ -56,6 +56,7 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 //   - Its query does not select the external ID, so the handler says that there is none.
 //   - It takes the integration from the URL and not from the row.
 //   - It takes one identifier for another one.
+//   - It says that an object is new, and uses one that exists.
 //   - It asks about the user, or about the integration alone.
 //   - It asks about another action, or only whether the target is visible.
 //
@@ -63,9 +64,14 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 // Probe and with Denials.
 //
 // Write the target out in the test: each identifier is known, or known to be absent. A function of the handler would
-// make the handler's mistake again. Give the target an external ID, so that there is a policy for it. For a handler
-// that only shows what is visible, give no action. A target that is invalid, or that has an unknown identifier, ends
-// the test t, and so does the user without an action.
+// make the handler's mistake again. Give the target an external ID, so that there is a policy for it. If a request does
+// one thing with a credential and another with a configuration, call Denials for each.
+//
+// For a handler that only shows what is visible, give no action. Then each policy denies everything at its scope. For
+// the user there is one policy for each action, which denies it at integration:*. A target that is invalid, or that has an
+// unknown identifier, ends the test t, and so does the user without an action.
+//
+// No policy says whose a credential is. That the handler refuses what belongs to another user needs a test of its own.
 func Denials(
 	t testing.TB, target permissions.Target, actions ...permissions.Permission,
 ) iter.Seq2[string, *permissions.Policy] {
@@ -81,46 +87,71 @@ func Denials(
 		t.Fatalf("permissionstest: the target is the user, which no scope names; give an action, or what the handler uses")
 	}
 	return func(yield func(string, *permissions.Policy) bool) {
-		for _, action := range actions {
-			others := slices.DeleteFunc(permissions.AllPermissions(), func(p permissions.Permission) bool {
-				return permissions.NewPermissionSet(p).Has(action)
-			})
-			var b permissions.Builder
-			b.AnyIntegration().Allow(others...)
-			if !yield(string(action), mustBuild(&b)) {
-				return
-			}
-		}
-		for _, i := range []struct {
-			which permissions.Identifiers
-			scope string
-		}{
-			{permissions.IntegrationName, "integration:"},
-			{permissions.CredentialID, "credential:"},
-			{permissions.CredentialExternalID, "credential:ext:"},
-			{permissions.ConfigurationID, "configuration:"},
-			{permissions.ConfigurationExternalID, "configuration:ext:"},
-		} {
-			name, state := target.Lookup(i.which)
-			if state != permissions.Known {
-				continue
-			}
-			scope := permissions.MustParseScope(i.scope + name) // a name of a valid target makes a scope
-			var b permissions.Builder
-			b.AnyIntegration().AllowAll()
-			b.At(scope).DenyAll()
-			if !yield(scope.String(), mustBuild(&b)) {
-				return
+		for _, d := range denialsOf(actions) {
+			for _, scope := range scopesOf(target) {
+				if !yield(d.text+scope.String(), allExcept(scope, d.others)) {
+					return
+				}
 			}
 		}
 	}
 }
 
-// mustBuild returns the policy of rules that are a policy in any case.
-func mustBuild(b *permissions.Builder) *permissions.Policy {
+// A denial is what a policy denies at a scope.
+type denial struct {
+	text   string                   // before the scope
+	others []permissions.Permission // that the policy allows there
+}
+
+// denialsOf returns a denial for each action, and the denial of everything if there are none.
+func denialsOf(actions []permissions.Permission) []denial {
+	if len(actions) == 0 {
+		return []denial{{}}
+	}
+	var denials []denial
+	for _, action := range actions {
+		others := slices.DeleteFunc(permissions.AllPermissions(), func(p permissions.Permission) bool {
+			return permissions.NewPermissionSet(p).Has(action)
+		})
+		denials = append(denials, denial{string(action) + " at ", others})
+	}
+	return denials
+}
+
+// scopesOf returns a scope for each known identifier of a target. For the user, which has none, it returns the scope
+// that covers everything.
+func scopesOf(target permissions.Target) []permissions.Scope {
+	if target.Level() == permissions.KindUser {
+		return []permissions.Scope{permissions.MustParseScope("integration:*")}
+	}
+	var scopes []permissions.Scope
+	for _, i := range []struct {
+		which permissions.Identifiers
+		scope string
+	}{
+		{permissions.IntegrationName, "integration:"},
+		{permissions.CredentialID, "credential:"},
+		{permissions.CredentialExternalID, "credential:ext:"},
+		{permissions.ConfigurationID, "configuration:"},
+		{permissions.ConfigurationExternalID, "configuration:ext:"},
+	} {
+		if name, state := target.Lookup(i.which); state == permissions.Known {
+			scopes = append(scopes, permissions.MustParseScope(i.scope+name)) // a name of a valid target makes a scope
+		}
+	}
+	return scopes
+}
+
+// allExcept returns the policy that allows everything, and at one scope only these permissions.
+func allExcept(scope permissions.Scope, allowed []permissions.Permission) *permissions.Policy {
+	var b permissions.Builder
+	if !scope.IsWildcard() {
+		b.AnyIntegration().AllowAll()
+	}
+	b.At(scope).Allow(allowed...)
 	policy, err := b.Build()
 	if err != nil {
-		panic(err)
+		panic(err) // these rules are a policy in any case
 	}
 	return policy
 }

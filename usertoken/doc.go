@@ -16,7 +16,7 @@
 //
 //	key, err := usertoken.ParsePublicKey(os.Getenv("PARAGON_PUBLIC_KEY"))
 //	...
-//	verifier, err := usertoken.NewVerifier(projectID, key)
+//	verifier, err := usertoken.NewVerifier(projectID, key, usertoken.RequireClaim())
 //	...
 //	claims, err := verifier.Verify(token)
 //	...
@@ -44,11 +44,11 @@
 //
 //	firebase, err := usertoken.NewVerifier("", nil, usertoken.WithKeySource(source),
 //		usertoken.WithIssuer("https://securetoken.google.com/FIREBASE_PROJECT"),
-//		usertoken.WithAudience("FIREBASE_PROJECT"))
+//		usertoken.WithAudience("FIREBASE_PROJECT"), usertoken.RequireClaim())
 //
 //	auth0, err := usertoken.NewVerifier("", nil, usertoken.WithKeySource(source),
 //		usertoken.WithIssuer("https://TENANT.auth0.com/"),
-//		usertoken.WithAudience("CLIENT_ID"))
+//		usertoken.WithAudience("CLIENT_ID"), usertoken.RequireClaim())
 //
 // The directory examples/jwks has such a source: keys from a URL, their rotation, and a server that is
 // down.

@@ -105,7 +105,7 @@ func run(ctx context.Context, listen, program string, env func(string) string) e
 	if err != nil {
 		return fmt.Errorf("PARAGON_PUBLIC_KEY: %w", err)
 	}
-	verifier, err := usertoken.NewVerifier(env("PARAGON_PROJECT_ID"), key)
+	verifier, err := usertoken.NewVerifier(env("PARAGON_PROJECT_ID"), key, usertoken.RequireClaim())
 	if err != nil {
 		return err
 	}

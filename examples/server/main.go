@@ -98,14 +98,14 @@ func trust(demo bool, env func(string) string) (*usertoken.Verifier, map[string]
 		if err != nil {
 			return nil, nil, fmt.Errorf("PARAGON_PUBLIC_KEY: %w", err)
 		}
-		verifier, err := usertoken.NewVerifier(project, key)
+		verifier, err := usertoken.NewVerifier(project, key, usertoken.RequireClaim())
 		return verifier, nil, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, nil, err
 	}
-	verifier, err := usertoken.NewVerifier("demo", &key.PublicKey)
+	verifier, err := usertoken.NewVerifier("demo", &key.PublicKey, usertoken.RequireClaim())
 	if err != nil {
 		return nil, nil, err
 	}
