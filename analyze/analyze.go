@@ -25,7 +25,7 @@
 // ([permissions.WithPermissions]) is an invalid question to the other one, so the other one denies it.
 //
 // An example about something that no policy names gets a name that none of them uses: the integration
-// "other", or an ID that begins with 00000000.
+// "other", or "other-2" if a policy names that, and so on, or an ID that begins with 00000000.
 //
 // # How much time it takes
 //

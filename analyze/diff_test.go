@@ -325,3 +325,48 @@ func TestDiffOfAnIntersectionNamesAPlaceOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestScopesOfARegionAreTheCallersToKeep(t *testing.T) {
+	region := analyze.Diff(nil, permissions.MustParse(`{"integration:slack":true}`)).Changes[0].Region
+	region.Scopes()[0] = permissions.MustParseScope("integration:*")
+	require.Equal(t, "integration:slack", region.Scopes()[0].String())
+}
+
+// The lists of a change are in its JSON where they are not empty.
+func TestListsOfAChangeInJSON(t *testing.T) {
+	d := analyze.Diff(
+		permissions.MustParse(`{"credential:*":["events"],"configuration:ext:a":["events"],
+			"credential:ext:b":{"configuration:ext:a":false},"credential:`+idX+`":false}`),
+		permissions.MustParse(`{"configuration:`+idX+`":false}`))
+	names := make(map[string]int)
+	for _, c := range d.Changes {
+		data, err := json.Marshal(c)
+		require.NoError(t, err)
+		var got map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(data, &got))
+		for name, list := range map[string]analyze.Regions{
+			"only": c.Only, "unchanged": c.Unchanged, "partly": c.Partly, "separate": c.Separate,
+		} {
+			if list.IsZero() {
+				require.NotContains(t, got, name)
+				continue
+			}
+			names[name]++
+			want, err := json.Marshal(list)
+			require.NoError(t, err)
+			require.JSONEq(t, string(want), string(got[name]), name)
+		}
+	}
+	for _, name := range []string{"unchanged", "partly", "separate"} { // TestDiffJSON has only
+		require.Positive(t, names[name], name)
+	}
+}
+
+// A declared permission can have nearly any name.
+func TestMarkdownOfDeclaredPermissions(t *testing.T) {
+	declared := permissions.WithPermissions("a`b", "c\u202ed")
+	after := "{\"integration:*\":[\"a`b\",\"c\u202ed\"]}"
+	d := analyze.Diff(permissions.MustParse(`{}`, declared), permissions.MustParse(after, declared))
+	require.Contains(t, d.Markdown(), "- **Now allowed:** `` a`b ``, ")
+	require.NotContains(t, d.Markdown(), "\u202e")
+}

@@ -79,7 +79,8 @@ const (
 	// list of more than 100 elements.
 	CodeList Code = "list"
 
-	// CodeUUID: an external ID is a UUID, in any of its spellings. It was probably meant for an ID, which
+	// CodeUUID: an external ID is a UUID: 32 hexadecimal digits, wherever there are hyphens, in braces or not, and
+	// perhaps after urn:uuid:. It was probably meant for an ID, which
 	// is written without ext: (SPEC 2.1). The fix writes it so, or removes it if that ID has a rule
 	// already.
 	CodeUUID Code = "uuid"

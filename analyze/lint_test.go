@@ -273,3 +273,28 @@ func TestFixOfAVeryLongListRemovesIt(t *testing.T) {
 		require.Equal(t, want, rules)
 	}
 }
+
+func TestSpellingsOfAUUID(t *testing.T) {
+	for spelling, isUUID := range map[string]bool{
+		idX: true, strings.ToUpper(idX): true, withoutHyphens(idX): true, "{" + idX + "}": true, "urn:uuid:" + idX: true,
+		"URN:UUID:{" + withoutHyphens(idX) + "}": true,
+		"uuid:" + idX:                            false, withoutHyphens(idX)[1:]: false,
+	} {
+		claim := `{"credential:ext:` + spelling + `":true}`
+		findings := analyze.Lint(permissions.MustParse(claim))
+		require.Equal(t, isUUID, len(findings) == 1, spelling)
+		if isUUID {
+			fixed, err := findings[0].Fix().Apply([]byte(claim))
+			require.NoError(t, err)
+			require.Equal(t, `{"credential:`+idX+`":true}`, string(fixed))
+		}
+	}
+}
+
+// What is not the name of an integration is not what was meant.
+func TestKnownIntegrationThatIsNoName(t *testing.T) {
+	known := analyze.KnownIntegrations("Slack*", "slack ")
+	findings := analyze.Lint(permissions.MustParse(`{"integration:slack":true}`), known)
+	require.Len(t, findings, 1)
+	require.NotContains(t, findings[0].Message, "did you mean")
+}

@@ -119,7 +119,7 @@ func (d Difference) Markdown() string {
 		b.WriteByte('\n')
 	}
 	for _, c := range d.Changes {
-		fmt.Fprintf(&b, "- **%s:** %s\n", strings.ToUpper(c.verb()[:1])+c.verb()[1:], c.names(codeSpan))
+		fmt.Fprintf(&b, "- **%s:** %s\n", strings.ToUpper(c.verb()[:1])+c.verb()[1:], c.names(permissionSpan))
 		fmt.Fprintf(&b, "  - on %s\n", c.on(Region.markdown))
 		if !c.Unchanged.IsZero() {
 			fmt.Fprintf(&b, "  - unchanged: %s\n", c.unchanged(Region.markdown))
@@ -138,6 +138,9 @@ func (d Difference) Markdown() string {
 }
 
 func (r Region) markdown() string { return codeSpan(r.text) }
+
+// permissionSpan returns the name of a permission as a code span. A declared one can have any characters.
+func permissionSpan(name string) string { return codeSpan(text.Plain(name)) }
 
 // codeSpan returns a text of one line as a code span of Markdown: between more backticks than there are in
 // a row in the text.

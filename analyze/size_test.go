@@ -260,3 +260,12 @@ func sizeTargets() (list []permissions.Target) {
 	}
 	return list
 }
+
+func TestMeasureListsTheGrantTrue(t *testing.T) {
+	size, err := analyze.Measure(permissions.MustParse(`{"integration:a":true,"integration:b":true}`))
+	require.NoError(t, err)
+	require.Len(t, size.Lists, 1)
+	require.True(t, size.Lists[0].Grant.IsAll())
+	require.Equal(t, 2, size.Lists[0].Times)
+	require.Equal(t, 2*len("true"), size.Lists[0].Bytes)
+}

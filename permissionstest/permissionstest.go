@@ -26,7 +26,9 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -57,8 +59,9 @@ type keys struct {
 const keyBits = 2048
 
 // New returns a Kit with a new key. Making the key takes some tenths of a second: where many tests need a
-// Kit, take [Shared]. The options go to the verifier, and those that are for a signer too go to both. The
-// Kit forgets its key when the test and its subtests are over. A wrong option ends the test t.
+// Kit, take [Shared]. The options go to the verifier, and those that are for a signer too go to both. An option
+// with another source of keys is wrong here, since the Kit has its own. The Kit forgets its key when the test and its
+// subtests are over. A wrong option ends the test t.
 func New(t testing.TB, opts ...usertoken.VerifierOption) *Kit {
 	t.Helper()
 	k, err := newKit(opts)
@@ -162,6 +165,10 @@ func (k *Kit) Authorize(
 	t testing.TB, r *http.Request, subject string, policy *permissions.Policy, opts ...usertoken.SignOption,
 ) *http.Request {
 	t.Helper()
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return strings.EqualFold(name, "Authorization") })
 	r.Header.Set("Authorization", "Bearer "+k.Token(t, subject, policy, opts...))
 	return r
 }

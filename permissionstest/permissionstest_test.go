@@ -1,6 +1,9 @@
 package permissionstest_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"math/bits"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -34,6 +37,7 @@ func TestKitTokenHasThePolicy(t *testing.T) {
 			claims, err := kit.Verifier().Verify(kit.Token(t, "ann", policy))
 			require.NoError(t, err)
 			require.Equal(t, "ann", claims.Subject)
+			require.Equal(t, time.Hour, claims.ExpiresAt.Sub(claims.IssuedAt.Time))
 			require.Equal(t, policy.IsUnrestricted(), claims.Policy.IsUnrestricted())
 			for _, target := range []permissions.Target{permissions.User(), jira, slack} {
 				require.True(t, policy.Permissions(target).Equal(claims.Policy.Permissions(target)), target)
@@ -179,6 +183,15 @@ func TestAuthorize(t *testing.T) {
 		r, err := http.NewRequest("GET", "http://localhost/", nil)
 		require.NoError(t, err)
 		require.Len(t, kit.Authorize(t, r, "ann", readOnly).Header.Values("Authorization"), 1)
+	})
+	t.Run("request without headers", func(t *testing.T) {
+		require.Len(t, kit.Authorize(t, new(http.Request), "ann", readOnly).Header.Values("Authorization"), 1)
+	})
+	t.Run("header in another spelling", func(t *testing.T) {
+		r := &http.Request{Header: http.Header{"authorization": {"Bearer other"}, "Accept": {"*/*"}}}
+		header := kit.Authorize(t, r, "ann", readOnly).Header
+		require.Len(t, header, 2)
+		require.Len(t, header.Values("Authorization"), 1)
 	})
 }
 
@@ -527,6 +540,74 @@ func TestAssertCases(t *testing.T) {
 	t.Run("no cases", func(t *testing.T) {
 		var tb fakeTB
 		require.False(t, permissionstest.AssertCases(&tb, readOnly, nil))
-		require.Equal(t, []string{"permissionstest: there are no cases"}, tb.failures)
+		require.False(t, permissionstest.AssertCases(&tb, readOnly, []permissionstest.Case{}))
+		require.Equal(t, slices.Repeat([]string{"permissionstest: there are no cases"}, 2), tb.failures)
 	})
+}
+
+// A bad token is as Kit.Token makes it, but for its flaw.
+func TestBadTokenHasOneFlaw(t *testing.T) {
+	now := time.Date(2040, 1, 2, 3, 4, 5, 0, time.UTC)
+	kit := permissionstest.New(t, usertoken.WithClock(func() time.Time { return now }))
+	part := func(token string, i int) (o map[string]any) {
+		data, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[i])
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(data, &o))
+		return o
+	}
+	const nearMiss = "urn:useparagon:connect:permission"
+	second := func(d time.Duration) any { return float64(now.Add(d).Unix()) }
+	for _, policy := range []*permissions.Policy{readOnly, permissions.Unrestricted()} {
+		good := kit.Token(t, "ann", policy)
+		claim, hasClaim := part(good, 1)[permissions.ClaimName]
+		if !hasClaim {
+			claim = map[string]any{}
+		}
+		for flaw, changed := range map[permissionstest.Flaw]map[string]any{ // nil: the member is not there
+			permissionstest.FlawMalformed:   {},
+			permissionstest.FlawSignature:   {},
+			permissionstest.FlawAlgorithm:   {},
+			permissionstest.FlawExpired:     {"iat": second(-2 * time.Hour), "exp": second(-time.Hour)},
+			permissionstest.FlawNotYetValid: {"nbf": second(time.Hour)},
+			permissionstest.FlawAudience:    {"aud": "useparagon.com/another-project"},
+			permissionstest.FlawSubject:     {"sub": nil},
+			permissionstest.FlawNearMiss:    {permissions.ClaimName: nil, nearMiss: claim},
+			permissionstest.FlawNullClaim:   {},
+		} {
+			want := part(good, 1)
+			for name, value := range changed {
+				want[name] = value
+				if value == nil {
+					delete(want, name)
+				}
+			}
+			if flaw == permissionstest.FlawNullClaim {
+				want[permissions.ClaimName] = nil
+			}
+			bad := kit.BadToken(t, flaw, "ann", policy)
+			require.Equal(t, want, part(bad, 1), flaw)
+			header := part(good, 0)
+			if flaw == permissionstest.FlawAlgorithm {
+				header["alg"] = "none"
+				require.True(t, strings.HasSuffix(bad, "."))
+			}
+			require.Equal(t, header, part(bad, 0), flaw)
+			if flaw == permissionstest.FlawSignature {
+				a, err := base64.RawURLEncoding.DecodeString(strings.Split(good, ".")[2])
+				require.NoError(t, err)
+				b, err := base64.RawURLEncoding.DecodeString(strings.Split(bad, ".")[2])
+				require.NoError(t, err)
+				bits1 := 0
+				for i := range a {
+					bits1 += bits.OnesCount8(a[i] ^ b[i])
+				}
+				require.Equal(t, 1, bits1)
+			}
+		}
+	}
+}
+
+func TestFlawsIsTheCallersToKeep(t *testing.T) {
+	permissionstest.Flaws()[0] = "beauty"
+	require.Equal(t, permissionstest.FlawMalformed, permissionstest.Flaws()[0])
 }

@@ -40,7 +40,8 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 // Denials yields policies with which a request must be refused if its handler does these actions with a target, each
 // with what it denies. For each action, there is one policy for each known identifier of the target: the name of the
 // integration, and the IDs and external IDs of the credential and the configuration. It denies that one action, and
-// the permissions that include it, at the scope of that one identifier. It allows everything else:
+// the permissions that include it, at the scope of that one identifier. It allows everything else, but for
+// permissions that are not among the ten: it denies those at that scope too:
 //
 //	for denied, policy := range permissionstest.Denials(t, target, permissions.ProxyAPI) {
 //		w := httptest.NewRecorder()

@@ -202,8 +202,8 @@ func (c *composition) checkWithheld() error {
 					continue
 				}
 				e := &ConflictError{
-					Withholds: c.roles[j].name, WithholdsAt: deciders[j].path,
-					Grants: c.roles[k].name, GrantsAt: d.path,
+					Withholds: c.roles[j].name, WithholdsAt: slices.Clone(deciders[j].path),
+					Grants: c.roles[k].name, GrantsAt: slices.Clone(d.path),
 					Remedy: "change one of the roles, or do not give both",
 				}
 				e.Action, e.Target = c.question(p, w&d.grants&c.acting[i])
@@ -386,7 +386,7 @@ func (c *composition) refuse(p point, wrong set, problem, remedy string) error {
 	one := c.setOf(rule{grant: permissions.NewPermissionSet(e.Action)})
 	for _, m := range c.roles {
 		if list := m.applying(p); len(list) > 0 && list[0].grants&one == one {
-			e.Grants, e.GrantsAt = m.name, list[0].path
+			e.Grants, e.GrantsAt = m.name, slices.Clone(list[0].path)
 			break
 		}
 	}

@@ -76,7 +76,8 @@ func pathText(p path) string {
 // everywhere else: the second one withholds it at x.
 //
 // It is meant for roles of tens of rules. Its time grows with the number of combinations of names that their rules
-// can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict].
+// can make, times the number of rules. It refuses more than 2,000 combinations with [ErrConflict]. A combination
+// counts once for each level on which it can be a target.
 func Compose(assignments ...Assignment) (*permissions.Policy, error) {
 	if len(assignments) == 1 {
 		return assignments[0].Policy()

@@ -332,6 +332,10 @@ func TestComposeAllowsWhatSomeRoleAllows(t *testing.T) {
 			var conflict *roles.ConflictError
 			require.ErrorAs(t, err, &conflict, "seed %d: %s", seed, templates)
 			require.NotEmpty(t, conflict.Action)
+			require.Equal(t, conflict.Grants != "", len(conflict.GrantsAt) > 0, "seed %d: %v", seed, err)
+			require.Equal(t, conflict.Withholds != "", len(conflict.WithholdsAt) > 0, "seed %d: %v", seed, err)
+			require.Equal(t, conflict.Withholds == "", conflict.Problem != "", "seed %d: %v", seed, err)
+			require.NotEmpty(t, conflict.Remedy)
 			require.Equal(t, conflict.Grants != "", some(conflict.Action, conflict.Target), "seed %d: %v", seed, err)
 			if conflict.Grants != "" {
 				grants := policies[conflict.Grants].Allowed(conflict.Action, conflict.Target)
@@ -370,5 +374,36 @@ func TestComposeAllowsWhatSomeRoleAllows(t *testing.T) {
 	}
 	for _, sort := range []string{"withheld", "inexpressible", "composed"} {
 		require.Greater(t, count[sort], 50, "%v", count)
+	}
+}
+
+// A Role does not change, whatever a caller does with an error.
+func TestConflictErrorHasPathsOfItsOwn(t *testing.T) {
+	first := roles.MustNew("first", `{"integration:*":true,"integration:slack":false}`)
+	second := roles.MustNew("second", `{"integration:slack":["events"]}`)
+	for range 2 {
+		_, err := roles.Compose(first.With(nil), second.With(nil))
+		var conflict *roles.ConflictError
+		require.ErrorAs(t, err, &conflict)
+		require.Equal(t, "integration:slack", conflict.WithholdsAt[0].String())
+		require.Equal(t, "integration:slack", conflict.GrantsAt[0].String())
+		conflict.WithholdsAt[0] = permissions.MustParseScope("integration:jira")
+		conflict.GrantsAt[0] = permissions.MustParseScope("integration:jira")
+	}
+}
+
+func TestAsManyCombinationsAsThereCanBe(t *testing.T) {
+	a := roles.MustNew("a", `{"credential:ext:${x}":["proxy-api"]}`)
+	b := roles.MustNew("b", `{"configuration:ext:${x}":["workflows","proxy-api"]}`)
+	for _, c := range []struct {
+		a, b int
+		ok   bool
+	}{{36, 52, true}, {39, 48, false}} {
+		_, err := roles.Compose(a.With(roles.Args{"x": many("a", c.a)}), b.With(roles.Args{"x": many("b", c.b)}))
+		if c.ok {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "more than 2000 combinations")
+		}
 	}
 }

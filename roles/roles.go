@@ -52,6 +52,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/connectperms/permissions"
@@ -85,6 +86,9 @@ var ErrTemplate = errors.New("roles: the template is wrong")
 // values for its parameters, and roles that do not declare the same permissions.
 var ErrArguments = errors.New("roles: the arguments are wrong")
 
+// escape matches a letter of ASCII that JSON spells out.
+var escape = regexp.MustCompile(`\\u00[0-7][0-9A-Fa-f]`)
+
 var parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 
 // New returns the role with a name, which errors show, and a template. The options are those of
@@ -93,8 +97,12 @@ var parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	r := &Role{name: name, parameters: make(map[string]string), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
+	names := strings.ToLower(escape.ReplaceAllStringFunc(template, func(match string) string {
+		letter, _ := strconv.ParseUint(match[2:], 16, 7) // the expression has room for no other
+		return string(rune(letter))
+	}))
 	claim := parameter.ReplaceAllStringFunc(template, func(match string) string {
-		return r.placeholder(match[2:len(match)-1], template)
+		return r.placeholder(match[2:len(match)-1], names)
 	})
 	policy, err := permissions.Parse([]byte(claim), opts...)
 	if err != nil {
@@ -136,15 +144,15 @@ func MustNew(name, template string, opts ...permissions.Option) *Role {
 	return r
 }
 
-// placeholder returns what the claim has in place of a parameter: a UUID that the template does not have.
+// placeholder returns what the claim has in place of a parameter: a UUID that no name of the template has in it.
 // It can be a name, an ID and an external ID.
-func (r *Role) placeholder(parameter, template string) string {
+func (r *Role) placeholder(parameter, names string) string {
 	if id, ok := r.parameters[parameter]; ok {
 		return id
 	}
 	for n := len(r.parameters); ; n++ {
 		id := fmt.Sprintf("70617261-6d65-4000-8000-%012x", n)
-		if taken := r.parameterOf(id) != ""; !taken && !strings.Contains(strings.ToLower(template), id) {
+		if taken := r.parameterOf(id) != ""; !taken && !strings.Contains(names, id) {
 			r.parameters[parameter] = id
 			return id
 		}
@@ -223,7 +231,8 @@ func (r *Role) Parameters() []string {
 //
 // Two parameters in one path make a scope for each pair of their values. A parameter that is used twice in one
 // path has one value there: with the values x and y, "credential:ext:${p}": {"configuration:ext:${p}": ...} makes
-// a path with x twice and a path with y twice, and none with x and y.
+// a path with x twice and a path with y twice, and none with x and y. A role can have at most 10,000 rules with its
+// values. More are refused, with [ErrArguments].
 type Args map[string][]string
 
 // An Assignment is a role with the values of its parameters.
@@ -273,7 +282,7 @@ func (a Assignment) expand() (list []rule, err error) {
 	for _, from := range r.rules {
 		paths := []path{from.path}
 		for _, parameter := range r.Parameters() {
-			paths = r.replace(paths, parameter, scopes)
+			paths = r.replace(from.path, paths, parameter, scopes)
 		}
 		if len(list)+len(paths) > maxRules {
 			return nil, fail("the role has more than %d rules with them; give fewer values", maxRules)
@@ -310,22 +319,24 @@ func (r *Role) scopes(args Args) (map[permissions.Scope][]permissions.Scope, err
 	return scopes, nil
 }
 
-// replace returns the paths with each of the scopes that a parameter makes. A parameter that is in a path twice
-// has one value there.
-func (r *Role) replace(paths []path, parameter string, scopes map[permissions.Scope][]permissions.Scope) (list []path) {
+// replace returns the paths with each of the scopes that a parameter makes. The paths are made from the path from of
+// the template, which says where the parameter is: a value can be another parameter's placeholder. A parameter that is
+// in a path twice has one value there.
+func (r *Role) replace(
+	from path, paths []path, parameter string, scopes map[permissions.Scope][]permissions.Scope,
+) (list []path) {
 	isPlaceholder := func(s permissions.Scope) bool { return s.Name() == r.parameters[parameter] }
+	first := slices.IndexFunc(from, isPlaceholder)
+	if first < 0 {
+		return paths
+	}
 	for _, p := range paths {
-		first := slices.IndexFunc(p, isPlaceholder)
-		if first < 0 {
-			list = append(list, p)
-			continue
-		}
-		for n := range scopes[p[first]] {
+		for n := range scopes[from[first]] {
 			if len(list) > maxRules {
 				return list // which the caller refuses
 			}
 			replaced := slices.Clone(p)
-			for i, s := range p {
+			for i, s := range from {
 				if isPlaceholder(s) {
 					replaced[i] = scopes[s][n]
 				}

@@ -172,6 +172,12 @@ func TestTemplateThatHasThePlaceholder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"credential:ext:x":["workflows"],"credential:`+idA+`":["events"],"credential:`+placeholder+`":[]}`,
 		claimOf(t, p))
+
+	escaped := strings.Replace(placeholder, "61-6d", `\u0036\u0031\u002d6d`, 1)
+	r = roles.MustNew("r", `{"integration:`+escaped+`":{"credential:ext:${c}":false}}`)
+	p, err = r.With(roles.Args{"c": {"x"}}).Policy()
+	require.NoError(t, err)
+	require.Equal(t, `{"integration:`+placeholder+`":{"credential:ext:x":[]}}`, claimOf(t, p))
 }
 
 func TestRole(t *testing.T) {
@@ -281,4 +287,30 @@ func TestRolesWithExtraPermissions(t *testing.T) {
 	require.NotErrorIs(t, err, roles.ErrTemplate)
 	require.EqualError(t, err, `roles: the arguments are wrong: roles "some" and "ten" declare different permissions; `+
 		`create them with the same options`)
+}
+
+// A value can be what stands for another parameter in the template's rules. It is a value all the same.
+func TestValueThatIsAPlaceholder(t *testing.T) {
+	r := roles.MustNew("r", `{"integration:*":true,"credential:ext:${a}":{"configuration:ext:${b}":false}}`)
+	for n := range 3 {
+		value := fmt.Sprintf("70617261-6d65-4000-8000-%012d", n)
+		for _, args := range []roles.Args{{"a": {value}, "b": {"x"}}, {"a": {"x"}, "b": {value}}} {
+			p, err := r.With(args).Policy()
+			require.NoError(t, err)
+			require.Equal(t, `{"integration:*":true,"credential:ext:`+args["a"][0]+`":{"configuration:ext:`+args["b"][0]+
+				`":[]}}`, claimOf(t, p))
+		}
+	}
+}
+
+// The error of Parse is in the template's words.
+func TestTemplateErrorIsThatOfParse(t *testing.T) {
+	r, err := roles.New("r", `{"integration:${i}":["event"]}`)
+	require.Nil(t, r)
+	require.ErrorIs(t, err, roles.ErrTemplate)
+	require.ErrorIs(t, err, permissions.ErrUnknownPermission)
+	var parse *permissions.ParseError
+	require.ErrorAs(t, err, &parse)
+	require.Equal(t, "/integration:${i}/0", parse.Pointer)
+	require.Equal(t, -1, parse.Offset)
 }

@@ -294,13 +294,17 @@ func TestKeySetOfAServer(t *testing.T) {
 		"/keys":  func(w http.ResponseWriter) { _, _ = w.Write(keys) },
 		"/down":  func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
 		"/empty": func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"/gone": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write(keys)
+		},
 	}
 	server := newServer(t, func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w) })
 	verify := func(url string) *run {
 		return (&run{args: []string{"verify", "--token", "token.txt", "--project", project, "--jwks", url}}).do()
 	}
 	require.Contains(t, verify(server+"/keys").out.String(), "verified")
-	for path, want := range map[string]string{"/down": "502", "/empty": "no keys"} {
+	for path, want := range map[string]string{"/down": "502", "/empty": "no keys", "/gone": "404"} {
 		r := verify(server + path)
 		require.Equal(t, 1, r.code, "nobody knows whether the token is good")
 		require.Contains(t, r.err.String(), want)
