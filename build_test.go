@@ -518,6 +518,15 @@ func TestBuilderRefuses(t *testing.T) {
 			"grant it once, with all that it shall allow",
 		},
 		{
+			"one path twice, and an unknown permission after it",
+			func(b *permissions.Builder) {
+				b.Integration("a").AllowAll()
+				b.Integration("a").DenyAll()
+				b.Integration("b").Allow("nothing")
+			},
+			"duplicate", "/integration:a", `"integration:a"`, "is granted twice", "grant it once, with all that it shall allow",
+		},
+		{
 			"two paths twice",
 			func(b *permissions.Builder) {
 				b.Integration("a").AllowAll()

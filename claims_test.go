@@ -876,6 +876,9 @@ func TestParseRefusesALongerClaim(t *testing.T) {
 	_, err := permissions.Parse(make([]byte, 256<<20+1))
 	require.EqualError(t, err, "permissions: claim (byte 0): is longer than 256 MiB; give it fewer rules")
 	require.ErrorIs(t, err, permissions.ErrSyntax)
+
+	_, err = permissions.FromValue(strings.Repeat(" ", 256<<20))
+	require.EqualError(t, err, "permissions: claim: is longer than 256 MiB; give it fewer rules")
 }
 
 // A claim with many scopes is read as one with few, with white space around its colons and without.

@@ -16,9 +16,8 @@ type compiler struct {
 	named          *namedTexts
 }
 
-// compiler returns the compiler for the things of a kind that are in a target. It returns nil, and no
-// error, for a nil or zero policy, and for an intersection that has one as a part. A nil compiler
-// makes selections of nothing.
+// compiler returns the compiler for the things of a kind that are in a target. For a nil or zero policy, and for an
+// intersection that has one as a part, it has no rules, and makes selections of nothing.
 func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 	if e := within.questionError(); e != nil {
 		return nil, e
@@ -35,7 +34,7 @@ func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 	}
 	rules := p.rulesets()
 	if slices.Contains(rules, nil) {
-		return nil, nil
+		rules = nil
 	}
 	c := &compiler{
 		rules: rules, extras: p.vocabulary(), kind: kind, within: within.clone(),
@@ -47,9 +46,6 @@ func (p *Policy) compiler(kind Kind, within Target) (*compiler, error) {
 
 // selection returns the selection of the rows for which a formula holds.
 func (c *compiler) selection(f *formula) Selection {
-	if c == nil {
-		return Selection{}
-	}
 	return Selection{kind: c.kind, within: c.within, named: c.named, condition: f.simplify(nil)}
 }
 
@@ -65,7 +61,7 @@ func (c *compiler) target() Target {
 // An action is denied if a rule that denies it decides, for the row as it is or with some of the
 // unknown identifiers filled in (SPEC 4.7), or if no rule decides.
 func (c *compiler) allowed(action Permission, n int) *formula {
-	if c == nil {
+	if len(c.rules) == 0 {
 		return none
 	}
 	var list []*formula
@@ -89,7 +85,7 @@ func (c *compiler) allowed(action Permission, n int) *formula {
 // visible returns the formula for the rows that are visible.
 func (c *compiler) visible() (*formula, error) {
 	switch {
-	case c == nil:
+	case len(c.rules) == 0:
 		return none, nil
 	case len(c.rules) > 1:
 		return c.visibleInAll()

@@ -60,8 +60,13 @@ type Columns struct {
 //
 // The name is written as in the query, such as external_id, c.external_id or c."External ID". A
 // part of it consists of ASCII letters, digits and underscores and does not begin with a digit, or
-// is quoted with " or `. A quoted part cannot hold a question mark. The name becomes part of the
-// text of the query. So it must never come from a request.
+// is quoted with " or `. A quoted part cannot hold a quote or a question mark. The condition has the
+// name in the quotes of the dialect, so that it is never anything but a name. In PostgreSQL a part without
+// quotes is in lower case there, as PostgreSQL reads it. The name becomes part of the text of the
+// query. So it must never come from a request.
+//
+// Beware of the name of a table, or of its alias, in place of a column: PostgreSQL takes that for the whole
+// row. Then a rule that denies a row by this column has no effect.
 //
 // NULL in a column is an absent identifier. A row whose integration is NULL is not selected.
 type Column struct {
@@ -190,7 +195,7 @@ func (w *sqlWriter) use(c Columns) error {
 		case column.kind == columnMissing:
 		case column.kind == columnNone && pattern(p) == integrationByName:
 			problem = "is NoColumn, but everything is in an integration"
-		case column.kind != columnNone && !isColumnName(column.name):
+		case column.kind != columnNone && w.quoted(column.name) == "":
 			problem = text.Quote(column.name) +
 				" is not the name of a column; it looks like external_id, c.external_id or c.\"External ID\""
 		case column.kind == columnUUID && !pattern(p).isID():
@@ -201,6 +206,7 @@ func (w *sqlWriter) use(c Columns) error {
 		if problem != "" {
 			return columnError(pattern(p), problem)
 		}
+		w.columns[p].name = w.quoted(column.name)
 	}
 	return nil
 }
@@ -209,27 +215,39 @@ func columnError(p pattern, problem string) error {
 	return fmt.Errorf("%w: the column for the %v %s", ErrSQL, p.identifiers(), problem)
 }
 
-// isColumnName reports whether a name consists of SQL identifiers with dots between them.
-func isColumnName(name string) bool {
+// quoted returns the name of a column as the database quotes it, or "" if it is not one. It consists of SQL
+// identifiers with dots between them. MariaDB and SQLite can take "a" for a text, and each database takes some
+// words without quotes for a value, such as NULL or user. Then a condition would say the same of every row.
+func (w *sqlWriter) quoted(name string) string {
+	mark := `"`
+	if w.dialect >= MariaDB {
+		mark = "`"
+	}
+	var parts []string
 	for {
-		if name == "" {
-			return false
-		}
 		rest := strings.TrimLeft(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
-		if mark := name[:1]; mark == `"` || mark == "`" {
-			quoted, after, closed := strings.Cut(name[1:], mark)
-			if !closed || quoted == "" || strings.ContainsAny(quoted, "?\x00") {
-				return false
+		part := name[:len(name)-len(rest)]
+		switch {
+		case part == "" && name != "" && (name[0] == '"' || name[0] == '`'):
+			var closed bool
+			part, rest, closed = strings.Cut(name[1:], name[:1])
+			if !closed || strings.ContainsAny(part, "?\x00\"`") {
+				return ""
 			}
-			rest = after
-		} else if rest == name || name[0] >= '0' && name[0] <= '9' {
-			return false
+		case part != "" && part[0] >= '0' && part[0] <= '9':
+			return ""
+		case w.dialect < MariaDB:
+			part = strings.ToLower(part)
 		}
+		if part == "" {
+			return ""
+		}
+		parts = append(parts, mark+part+mark)
 		if rest == "" {
-			return true
+			return strings.Join(parts, ".")
 		}
 		if rest[0] != '.' {
-			return false
+			return ""
 		}
 		name = rest[1:]
 	}
@@ -250,17 +268,18 @@ func (w *sqlWriter) where(s *Selection) (string, error) {
 		}
 	}
 	f := s.condition.without(absent)
-	if f == none {
-		return sqlNone, nil
-	}
 	before, limit := w.args, maxArgs
 	if w.dialect == SQLite {
 		limit = maxArgsSQLite
 	}
 	for {
 		list, err := w.placed(&s.within)
-		if err != nil {
+		switch {
+		case err != nil:
 			return "", err
+		case f == none:
+			w.args = before
+			return sqlNone, nil
 		}
 		switch f.op {
 		case opEvery:

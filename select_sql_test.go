@@ -335,6 +335,21 @@ func TestSelectionWhereErrors(t *testing.T) {
 			"is not the name of a column"},
 		{"a question mark in quotes", all, permissions.SQLite, named(`"a?"`), permissions.ErrSQL,
 			"is not the name of a column"},
+		{"NUL in quotes", all, permissions.SQLite, named("\"a\x00\""), permissions.ErrSQL, "is not the name of a column"},
+		{"a quote in other quotes", all, permissions.SQLite, named("\"a`\""), permissions.ErrSQL,
+			"is not the name of a column"},
+		{"a quote in quotes", all, permissions.SQLite, named("`a\"`"), permissions.ErrSQL, "is not the name of a column"},
+		{"a quote that is doubled", all, permissions.SQLite, named("`a``b`"), permissions.ErrSQL,
+			"is not the name of a column"},
+		{"a missing column, and nothing is allowed", permissions.MustParse(`{}`).SelectIntegrations(permissions.Events),
+			permissions.SQLite, permissions.Columns{}, permissions.ErrSQL, "the column for the integration is missing"},
+		{"a missing column, and no policy", (*permissions.Policy)(nil).VisibleIntegrations(),
+			permissions.SQLite, permissions.Columns{}, permissions.ErrSQL, "the column for the integration is missing"},
+		{"a missing column of the target, and no policy", (*permissions.Policy)(nil).VisibleCredentials(slack),
+			permissions.SQLite, with(func(c *permissions.Columns) { c.Integration = none }), permissions.ErrSQL,
+			"the column for the integration is missing, and the selection is within"},
+		{"an unknown dialect, and nothing is selected", permissions.Selection{}, 0, permissions.Columns{},
+			permissions.ErrSQL, "Dialect(0) is not a dialect"},
 		{"an unknown action", p.SelectIntegrations("proxy_api"), permissions.SQLite, checkedTexts,
 			permissions.ErrQuestion, "is not a permission"},
 		{"an unknown action of no policy", (*permissions.Policy)(nil).SelectIntegrations("x"), permissions.SQLite,
@@ -361,18 +376,29 @@ func TestSelectionWhereErrors(t *testing.T) {
 			require.Equal(t, []any{"before"}, args)
 		})
 	}
-	for _, name := range []string{"a", "A_1", "c.a", `"a b"`, `c."a;b"`, "`a`.`b`", "_x", `schema.table."column"`} {
+	integrations := permissions.Unrestricted().SelectIntegrations(permissions.Events)
+	// Whatever the name, and however it is quoted, the database takes it for the name of a column.
+	for name, quoted := range map[string]string{
+		"a": `"a"`, "A_1": `"a_1"`, "c.a": `"c"."a"`, `"a b"`: `"a b"`, `c."A;b"`: `"c"."A;b"`, "`A`.`b`": `"A"."b"`,
+		"_x": `"_x"`, `schema.table."column"`: `"schema"."table"."column"`, "User": `"user"`, "NULL": `"null"`,
+	} {
 		t.Run("the name "+name, func(t *testing.T) {
-			where, _, err := all.Where(permissions.PostgreSQL, named(name))
+			column := permissions.Columns{Integration: permissions.CheckedColumn(name)}
+			where, _, err := integrations.Where(permissions.PostgreSQL, column)
 			require.NoError(t, err)
-			require.Contains(t, where, name+" IS NOT NULL")
+			require.Equal(t, "("+quoted+" IS NOT NULL)", where)
+			for _, dialect := range []permissions.Dialect{permissions.MariaDB, permissions.SQLite} {
+				where, _, err := integrations.Where(dialect, column)
+				require.NoError(t, err)
+				require.True(t, strings.EqualFold("("+strings.ReplaceAll(quoted, `"`, "`")+" IS NOT NULL)", where), where)
+			}
 		})
 	}
 }
 
 // TestSelectionWhereNeeds has the only columns of a target that Where needs.
 func TestSelectionWhereNeeds(t *testing.T) {
-	const inIntegration = `(i IS NOT NULL AND i = ANY($1::text[]) AND i::text COLLATE "C" = ANY($1::text[]))`
+	const inIntegration = `("i" IS NOT NULL AND "i" = ANY($1::text[]) AND "i"::text COLLATE "C" = ANY($1::text[]))`
 	p := permissions.MustParse(`{"integration:*": true}`)
 	for _, c := range []struct {
 		name   string
@@ -385,32 +411,32 @@ func TestSelectionWhereNeeds(t *testing.T) {
 			CredentialID: permissions.NoColumn(), CredentialExternalID: permissions.NoColumn(),
 		}, inIntegration},
 		{"a credential with an ID", slack.Credential(permissions.ID(idA), permissions.ExternalID("x")),
-			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
+			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, `("c" IS NOT NULL AND "c" = ANY($1::uuid[]))`},
 		{"a credential with an external ID, of which the ID is unknown", slack.Credential(permissions.ExternalID("x")),
 			permissions.Columns{
 				Integration: permissions.CheckedColumn("i"), CredentialExternalID: permissions.CheckedColumn("e"),
 			},
 			"(" + inIntegration +
-				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])))`},
+				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND "e"::text COLLATE "C" = ANY($2::text[])))`},
 		{"a credential with an ID, of which the external ID is absent",
 			slack.Credential(permissions.ID(idA), permissions.NoExternalID()),
-			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
+			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, `("c" IS NOT NULL AND "c" = ANY($1::uuid[]))`},
 		{"a credential without an ID", slack.Credential(permissions.NoID(), permissions.ExternalID("x")),
 			permissions.Columns{
 				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.UUIDColumn("c"),
 				CredentialExternalID: permissions.CheckedColumn("e"),
 			},
 			"(" + inIntegration +
-				` AND (e IS NOT NULL AND e = ANY($2::text[]) AND e::text COLLATE "C" = ANY($2::text[])) AND (c IS NULL))`},
+				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND "e"::text COLLATE "C" = ANY($2::text[])) AND ("c" IS NULL))`},
 		{"a credential without an ID, where no row has one",
 			slack.Credential(permissions.NoID(), permissions.NoExternalID()), permissions.Columns{
 				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.NoColumn(),
 				CredentialExternalID: permissions.CheckedColumn("e"),
-			}, "(" + inIntegration + " AND (e IS NULL))"},
+			}, "(" + inIntegration + ` AND ("e" IS NULL))`},
 		{"a credential without an external ID, where no row has one",
 			slack.Credential(permissions.ID(idA), permissions.NoExternalID()), permissions.Columns{
 				CredentialID: permissions.UUIDColumn("c"), CredentialExternalID: permissions.NoColumn(),
-			}, "(c IS NOT NULL AND c = ANY($1::uuid[]))"},
+			}, `("c" IS NOT NULL AND "c" = ANY($1::uuid[]))`},
 		{"a credential of which nothing is known", slack.Credential(),
 			permissions.Columns{Integration: permissions.CheckedColumn("i")}, inIntegration},
 	} {

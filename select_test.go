@@ -196,8 +196,9 @@ func TestSelectNothing(t *testing.T) {
 			everywhere.Credential()),
 	} {
 		t.Run(name, func(t *testing.T) {
-			where, _, _ := s.Where(permissions.PostgreSQL, checkedTexts)
+			where, args, _ := s.Where(permissions.PostgreSQL, checkedTexts, "owner")
 			require.Equal(t, "(1 = 0)", where)
+			require.Equal(t, []any{"owner"}, args)
 			for _, target := range []permissions.Target{
 				{}, everywhere, slack, credential, slack.Credential(permissions.NoID(), permissions.NoExternalID()),
 				configuration,

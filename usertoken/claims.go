@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func (c *Claims) Decode(into any) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := err.(*json.InvalidUnmarshalError); ok {
+	if v := reflect.ValueOf(into); v.Kind() != reflect.Pointer || v.IsNil() {
 		return fmt.Errorf("usertoken: Decode: %w", err)
 	}
 	// The text of err may hold the whole value of a claim, so it is shortened, and err is not wrapped.

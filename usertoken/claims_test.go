@@ -583,6 +583,18 @@ func TestDecodeErrorsOfOtherPackagesAreShort(t *testing.T) {
 	}
 }
 
+// badUnmarshaler fails with an error that json.Unmarshal has for a wrong argument.
+type badUnmarshaler struct{}
+
+func (*badUnmarshaler) UnmarshalJSON([]byte) error { return json.Unmarshal([]byte("1"), struct{}{}) }
+
+func TestDecodeTellsAMethodFromTheArgument(t *testing.T) {
+	claims := must[*usertoken.Claims](t)(newVerifier(t).Verify(signPayload(t, payloadAnd(`"x":1`))))
+	var own struct{ X badUnmarshaler }
+	require.ErrorIs(t, claims.Decode(&own), usertoken.ErrToken)
+	require.NotErrorIs(t, claims.Decode(own), usertoken.ErrToken)
+}
+
 // An UnmarshalJSON can return a nil pointer as its error by mistake.
 func TestDecodeNilError(t *testing.T) {
 	c, err := decodeClaims(`{"v":1}`)

@@ -67,6 +67,7 @@ func spellings(text string) map[string]string {
 		"in quotes with spaces around them": "  \" " + join("\n") + " \" \n",
 		"a byte order mark":                 "\ufeff" + text,
 		"a byte order mark in quotes":       "\"\ufeff" + text + "\"",
+		"a byte order mark before base64":   "\ufeff" + std([]byte(text)),
 		"text before it":                    "Bag Attributes\n    friendlyName: key\n" + text,
 		"another block after it":            text + pemOf("X", []byte("something else")),
 		"base64 of the PEM":                 std([]byte(text)),

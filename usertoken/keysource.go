@@ -28,12 +28,15 @@ func (source keySource) keysFor(
 		Signature: slices.Clone(t.signature), Header: t.parameters(),
 	}
 	found, err := source(ctx, asked)
-	if errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable) {
+	refuses := errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable)
+	switch {
+	case refuses && errors.Is(err, ErrKeys):
+		return nil, fmt.Errorf("usertoken: %w: %v", ErrKeys, err) // which does not match ErrToken
+	case refuses:
 		refused := t.header.noKey()
 		refused.Err = err
 		return nil, refused
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("usertoken: %w: %w", ErrKeys, err)
 	}
 	list := []jwt.VerificationKey{found}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/connectperms/permissions"
 	"github.com/connectperms/permissions/usertoken"
 )
 
@@ -110,6 +111,15 @@ func TestKeyfunc(t *testing.T) {
 	}
 }
 
+// An error that is both is a failure: the token may be good.
+func TestKeyfuncThatRefusesAndFails(t *testing.T) {
+	for _, refusal := range []error{usertoken.ErrToken, jwt.ErrTokenUnverifiable} {
+		v := newSourceVerifier(t, func(*jwt.Token) (any, error) { return nil, errors.Join(refusal, usertoken.ErrKeys) })
+		_, err := v.Verify(signPayload(t, payload()))
+		requireReasons(t, err, usertoken.ErrKeys)
+	}
+}
+
 // The usual function for golang-jwt looks the key up in a map. It returns a nil key for an unknown kid.
 func TestKeyfuncOfAMap(t *testing.T) {
 	keys := map[any]*rsa.PublicKey{"2026": &projectKey().PublicKey}
@@ -180,6 +190,18 @@ func TestKeyfuncSeesTheToken(t *testing.T) {
 	require.Equal(t, jwt.ClaimStrings{testAudience}, claims.Audience)
 	require.Equal(t, testNow.Unix()+3600, claims.ExpiresAt.Unix())
 	require.Equal(t, 1, calls)
+}
+
+// The claims that a key source sees are read with the options of the verifier.
+func TestKeyfuncSeesClaimsWithDeclaredPermissions(t *testing.T) {
+	v := newSourceVerifier(t, func(token *jwt.Token) (any, error) {
+		subject, err := token.Claims.GetSubject()
+		assert.NoError(t, err)
+		assert.Equal(t, testSubject, subject)
+		return &projectKey().PublicKey, nil
+	}, usertoken.WithClaimOptions(permissions.WithPermissions("x")))
+	_, err := v.Verify(signPayload(t, payloadWith(`{"integration:*":["x"]}`)))
+	require.NoError(t, err)
 }
 
 // The payload is read before the signature only if the function asks. A bad payload is the token's fault.

@@ -279,7 +279,8 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 //   - no keys, such as nil or a nil [*rsa.PublicKey]: the token is refused with
 //     [jwt.ErrTokenUnverifiable], because its kid names none
 //   - an error that matches [ErrToken] or [jwt.ErrTokenUnverifiable]: the token is refused the same way
-//   - any other error, and keys that are all unusable: verification fails with [ErrKeys]
+//   - any other error, one that matches [ErrKeys] too, and keys that are all unusable: verification fails with
+//     [ErrKeys]
 func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, error)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if source == nil {
@@ -411,7 +412,7 @@ func encodeOwn(own any) ([]byte, error) {
 	data, err := json.Marshal(own)
 	switch {
 	case err != nil:
-		return nil, signError("WithClaims: %w", err)
+		return nil, signError("WithClaims: %s", text.Plain(err.Error())) // a method such as MarshalJSON may repeat the value
 	case data[0] != '{':
 		return nil, signError("WithClaims: the value is not a JSON object; give a struct or a map")
 	}

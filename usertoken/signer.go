@@ -17,8 +17,7 @@ import (
 
 // A Signer makes Paragon User Tokens (SPEC 7.1). A [Verifier] accepts them if it has the same project ID, the same
 // [TokenOption]s, the public half of the key, and, by [WithClaimOptions], the options with which the policies were
-// parsed.
-// A Signer does not change, so any number of goroutines can share one. A nil Signer and the zero Signer
+// parsed. One with [RequireClaim] refuses what [Signer.SignUnrestricted] makes. A Signer does not change, so any number of goroutines can share one. A nil Signer and the zero Signer
 // sign nothing.
 //
 // Nothing that prints or logs a Signer shows its key.
@@ -37,7 +36,8 @@ type Signer struct {
 // NewSigner returns a signer of the tokens of a project. The project ID is the ID alone, without a host.
 // It may be empty only with [WithAudience].
 //
-// An error says everything that is missing or wrong, and contains nothing of the key. It matches
+// An error says everything that is missing or wrong, of each argument and each option the first thing, and contains
+// nothing of the key. It matches
 // [jwt.ErrInvalidKey] if the key cannot be used, see [NewVerifier], or its numbers do not belong
 // together. The Signer keeps a copy of the key.
 func NewSigner(projectID string, key *rsa.PrivateKey, opts ...SignerOption) (*Signer, error) {

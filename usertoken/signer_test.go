@@ -376,6 +376,34 @@ func TestWithClaims(t *testing.T) {
 	})
 }
 
+// An invalid option is refused, even if a later one sets the same thing.
+func TestSignRefusesAnInvalidOptionBeforeAValidOne(t *testing.T) {
+	for name, opts := range map[string][]usertoken.SignOption{
+		"claims":   {usertoken.WithClaims(5), usertoken.WithClaims(map[string]int{"a": 1})},
+		"token ID": {usertoken.WithTokenID("\xff"), usertoken.WithTokenID("a")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token, err := newSigner(t).SignUnrestricted(testSubject, opts...)
+			require.Empty(t, token)
+			require.ErrorIs(t, err, usertoken.ErrSign)
+		})
+	}
+}
+
+// chattyMarshaler fails with a text of several lines that repeats a secret.
+type chattyMarshaler struct{}
+
+func (chattyMarshaler) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("the value\nis " + strings.Repeat("secret ", 1000))
+}
+
+func TestWithClaimsShortensTheErrorOfAMethod(t *testing.T) {
+	_, err := newSigner(t).SignUnrestricted(testSubject, usertoken.WithClaims(chattyMarshaler{}))
+	require.ErrorIs(t, err, usertoken.ErrSign)
+	require.NotContains(t, err.Error(), "\n")
+	require.Less(t, len(err.Error()), 400)
+}
+
 func TestWithClaimsRefuses(t *testing.T) {
 	const rename = "; rename it or leave it out, because the signer writes that claim"
 	one := func(name string) any { return map[string]any{name: "x"} }

@@ -3,6 +3,7 @@ package usertoken_test
 import (
 	"context"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -613,6 +614,57 @@ func TestWithClaimOptions(t *testing.T) {
 		require.True(t, claims.Policy.Allowed("x", permissions.User()))
 		require.False(t, claims.Policy.Allowed("y", permissions.User()))
 	})
+}
+
+// Of two options that set the same thing, the later one counts.
+func TestLaterOptionsOverride(t *testing.T) {
+	var signing []usertoken.SignerOption
+	var verifying []usertoken.VerifierOption
+	for _, o := range []usertoken.TokenOption{
+		usertoken.WithAudience("a"), usertoken.WithAudience("b"), usertoken.WithIssuer("a"), usertoken.WithIssuer("b"),
+		usertoken.WithType("a"), usertoken.WithType("b"), usertoken.WithMaxTokenSize(1), usertoken.WithMaxTokenSize(1000),
+	} {
+		signing, verifying = append(signing, o), append(verifying, o)
+	}
+	signing = append(signing, usertoken.WithLifetime(time.Second), usertoken.WithLifetime(time.Minute),
+		usertoken.WithKeyID("a"), usertoken.WithKeyID("b"))
+	token := must[string](t)(newSigner(t, signing...).Sign(testSubject, permissions.MustParse(`{}`)))
+	header, written := decodeToken(t, token)
+	require.Equal(t, `{"alg":"RS256","typ":"b","kid":"b"}`, header)
+	require.Equal(t, `{"iss":"b","sub":"member@example.com","aud":"b","exp":1760000060,"iat":1760000000,`+
+		claimMember+`{}}`, written)
+	_, err := newVerifier(t, verifying...).Verify(token)
+	require.NoError(t, err)
+	for _, change := range []struct {
+		header, payload string
+		is              error
+	}{
+		{`{"alg":"RS256","typ":"a"}`, payload("iss", `"b"`, "aud", `"b"`), jwt.ErrTokenUnverifiable},
+		{`{"alg":"RS256","typ":"b"}`, payload("iss", `"a"`, "aud", `"b"`), jwt.ErrTokenInvalidIssuer},
+		{`{"alg":"RS256","typ":"b"}`, payload("iss", `"b"`, "aud", `"a"`), jwt.ErrTokenInvalidAudience},
+	} {
+		_, err := newVerifier(t, verifying...).Verify(sign(t, projectKey(), change.header, change.payload))
+		require.ErrorIs(t, err, change.is)
+	}
+
+	strict := newVerifier(t, usertoken.WithLeeway(time.Minute), usertoken.WithLeeway(0))
+	_, err = strict.Verify(signPayload(t, payload("exp", at(0))))
+	require.ErrorIs(t, err, jwt.ErrTokenExpired)
+
+	source := func(keys jwt.Keyfunc) usertoken.VerifierOption {
+		return usertoken.WithKeySource(func(_ context.Context, t *jwt.Token) (any, error) { return keys(t) })
+	}
+	none := func(*jwt.Token) (any, error) { return nil, errors.New("the later one replaces this") }
+	for _, opts := range [][]usertoken.VerifierOption{
+		{usertoken.WithKeyfunc(none), usertoken.WithKeyfunc(projectKeyfunc)},
+		{usertoken.WithKeyfunc(none), source(projectKeyfunc)},
+		{source(none), usertoken.WithKeyfunc(projectKeyfunc)},
+	} {
+		opts = append(opts, usertoken.WithClock(testClock))
+		v := must[*usertoken.Verifier](t)(usertoken.NewVerifier(testProject, nil, opts...))
+		_, err := v.Verify(signPayload(t, payload()))
+		require.NoError(t, err)
+	}
 }
 
 func TestWithKeys(t *testing.T) {

@@ -350,3 +350,44 @@ func TestTextsThatJoinAlike(t *testing.T) {
 		})
 	}
 }
+
+// TestColumnNames has names that a database could take for a value or a text, if they were not quoted. Then a rule
+// that denies a row by such a column would have no effect.
+func TestColumnNames(t *testing.T) {
+	p := permissions.MustParse(`{"integration:*": true, "credential:ext:c": false}`)
+	for _, b := range []*table{&tables[0], &tables[6], &tables[11]} {
+		t.Run(b.name, func(t *testing.T) {
+			query := b.open(t)
+			mark := `"`
+			if b.dialect == permissions.MariaDB {
+				mark = "`"
+			}
+			for _, statement := range []string{
+				`DROP TABLE IF EXISTS named`,
+				strings.ReplaceAll(`CREATE TABLE named (number INT PRIMARY KEY, "user" `+b.text+`, "null" `+b.id+
+					`, "External ID" `+b.text+`)`, `"`, mark),
+				`INSERT INTO named VALUES (0, 'a', NULL, 'b'), (1, 'a', NULL, 'c')`,
+			} {
+				_, err := query(t.Context(), statement)
+				require.NoError(t, err)
+			}
+			numbers := func(externalID string) ([]int, error) {
+				where, args, err := p.SelectCredentials(permissions.ProxyAPI, permissions.User()).Where(b.dialect,
+					permissions.Columns{
+						Integration: b.columns("user"), CredentialID: b.ids("null"), CredentialExternalID: b.columns(externalID),
+					})
+				require.NoError(t, err)
+				return query(t.Context(), `SELECT number FROM named WHERE `+where+` ORDER BY number`, args...)
+			}
+			for _, name := range []string{`"External ID"`, "`External ID`", `named."External ID"`} {
+				got, err := numbers(name)
+				require.NoError(t, err)
+				require.Equal(t, []int{0}, got, name)
+			}
+			for _, name := range []string{`"External"`, "external_id", "current_user"} {
+				_, err := numbers(name)
+				require.Error(t, err, name)
+			}
+		})
+	}
+}
