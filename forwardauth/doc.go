@@ -28,7 +28,7 @@
 //	401     there is not exactly one good token. WWW-Authenticate says what is wrong (RFC 6750).
 //	403     everything else that is refused: no route, an ambiguous path, a denial
 //	500     a panic, or a Handler that is nil or zero
-//	503     keys or objects cannot be looked up, or the decision took longer than [WithTimeout]
+//	503     keys or objects cannot be looked up, or a yes took longer than [WithTimeout]
 //
 // There is no body. Every yes has the header [SubjectHeader], because Caddy would pass on the name of a placeholder
 // for a missing header. nginx answers 500 to the client for each 5xx, and Envoy 403 unless its status_on_error says

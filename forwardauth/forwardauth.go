@@ -89,7 +89,9 @@ func (o *options) refuse(format string, args ...any) {
 // WithLogger logs a line for each request that does not pass: at level Error for a status from 500 on, and at level
 // Warn otherwise. The line has a code, the status, the method, the path without the query, the subject, the pattern
 // of the route and the error. A yes whose [SubjectHeader] has a digest is logged too, at level Warn, with the
-// subject and the digest. No line has a token. A nil logger logs nothing.
+// subject and the digest. No line has a token, unless a function of the service puts one into an error, or the
+// client one into the path. With the code dialect, method and path are empty, because nothing says what they are. A nil
+// logger logs nothing.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
 // WithObserver sets a function that is called with every question that a policy is asked and its answer. The

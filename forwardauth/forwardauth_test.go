@@ -458,3 +458,55 @@ func TestOverConnection(t *testing.T) {
 		require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 	}
 }
+
+func TestDefaultTimeout(t *testing.T) {
+	var left time.Duration
+	f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithObserver(
+		func(ctx context.Context, _ permissions.Observation) {
+			deadline, _ := ctx.Deadline()
+			left = time.Until(deadline)
+		}))
+	ask(f, describe(forwardauth.DialectNginx, "POST", "/events", with(t, anything)))
+	require.InDelta(t, 2, left.Seconds(), 1)
+}
+
+func TestLogOfADigest(t *testing.T) {
+	f := newFixture(t, forwardauth.DialectCaddy)
+	subject := strings.Repeat("ann ", 5000)
+	header := http.Header{"Authorization": {"Bearer " + permissionstest.Shared().Token(t, subject, anything)}}
+	w := ask(f, describe(forwardauth.DialectCaddy, "POST", "/events", header))
+	line := f.lines(t)[0]
+	require.Equal(t, "WARN", line["level"])
+	require.Equal(t, w.Header().Get("X-Auth-Subject"), line["value"])
+	require.Contains(t, line["subject"], "ann ann")
+	require.Less(t, len(line["subject"].(string)), 200)
+}
+
+func TestLogOfHostileNames(t *testing.T) {
+	const hidden = "\u202e"
+	f := newFixture(t, forwardauth.DialectNginx)
+	long := strings.Repeat("x", 10_000)
+	for _, name := range []string{hidden, long} {
+		header := http.Header{"Authorization": {"Bearer " + permissionstest.Shared().Token(t, name, onlySlack)}}
+		ask(f, describe(forwardauth.DialectNginx, "POST", "/events", header))
+		ask(f, describe(forwardauth.DialectNginx, "POST"+name, "/"+name, header))
+	}
+	require.NotContains(t, f.log.String(), hidden)
+	require.Less(t, f.log.Len(), 4000)
+	require.Len(t, f.lines(t), 4)
+}
+
+func TestLaterLoggerAndLookupOverride(t *testing.T) {
+	var first, second strings.Builder
+	lookup := func(id string) forwardauth.Option {
+		s := &store{externalID: id}
+		return forwardauth.WithLookup(s.lookup, 0, 2)
+	}
+	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), routes, logTo(&first), logTo(&second),
+		lookup("Team A"), lookup("Team B"))
+	require.NoError(t, err)
+	require.Equal(t, 204, ask(h, proxyQuestion(t, notTeamA, uuidA)).Code)
+	require.Equal(t, 403, ask(h, describe(forwardauth.DialectNginx, "POST", "/x", nil)).Code)
+	require.Empty(t, first.String())
+	require.NotEmpty(t, second.String())
+}

@@ -21,6 +21,7 @@ import (
 const (
 	uuidA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 	uuidB = "11111111-2222-3333-4444-555555555555"
+	uuidC = "22222222-2222-3333-4444-555555555555"
 )
 
 // The routes of the tests.

@@ -118,6 +118,8 @@ func TestLookupFails(t *testing.T) {
 	}{
 		{"down", errors.New("connection refused"), nil, 503, "lookup_failed"},
 		{"not found", fmt.Errorf("no row: %w", forwardauth.ErrNotFound), nil, 403, "not_found"},
+		{"not found, and something else", fmt.Errorf("%w: %w: %w", forwardauth.ErrNotFound, httpauth.ErrNoToken,
+			context.DeadlineExceeded), nil, 403, "not_found"},
 		{"denied by the database", fmt.Errorf("%w", permissions.ErrDenied), nil, 503, "lookup_failed"},
 		{"denied by another policy", new(permissions.Policy).Check(permissions.Events, slack), nil, 503, "lookup_failed"},
 		{"a nil denial", (*permissions.DeniedError)(nil), nil, 503, "lookup_failed"},
@@ -302,4 +304,80 @@ func TestConcurrentQuestions(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// What a look-up returns must have each identifier that the request has.
+func TestLookupReturnsAnotherObject(t *testing.T) {
+	for _, header := range []http.Header{
+		{httpauth.CredentialHeader: {"Team C"}, httpauth.ConfigurationHeader: {"c"}},
+		{httpauth.CredentialHeader: {"Team B"}, httpauth.ConfigurationHeader: {"d"}},
+		{httpauth.CredentialHeader: {"Team B"}, httpauth.ConfigurationHeader: {uuidA}},
+	} {
+		lookup := func(context.Context, permissions.Target) (permissions.Target, error) {
+			return permissions.Integration("slack").Credential(permissions.ID(uuidA), permissions.ExternalID("Team B")).
+				Configuration(permissions.ID(uuidB), permissions.ExternalID("c")), nil
+		}
+		var log strings.Builder
+		h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), []forwardauth.Route{{
+			Pattern: "/x", Permission: permissions.ConfigWrite, Integration: forwardauth.Literal("slack"),
+			Credential:    forwardauth.Header(httpauth.CredentialHeader),
+			Configuration: forwardauth.Header(httpauth.ConfigurationHeader),
+		}}, forwardauth.WithLookup(lookup, 0, 2), logTo(&log))
+		require.NoError(t, err)
+		more := with(t, permissions.MustParse(`{"integration:*": true, "credential:`+uuidB+`": false,
+			"configuration:`+uuidC+`": false, "configuration:ext:z": false}`))
+		for name, values := range header {
+			more[name] = values
+		}
+		require.Equal(t, 503, ask(h, describe(forwardauth.DialectNginx, "POST", "/x", more)).Code, fmt.Sprint(header))
+		require.Contains(t, log.String(), "lookup_failed")
+	}
+}
+
+// Only an object that the request names can be looked up.
+func TestWhatIsLookedUp(t *testing.T) {
+	calls := 0
+	lookup := func(_ context.Context, t permissions.Target) (permissions.Target, error) { calls++; return t, nil }
+	h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), []forwardauth.Route{{
+		Pattern: "/x", Permission: permissions.ConfigWrite, Integration: forwardauth.Literal("slack"),
+		Credential:    forwardauth.Header(httpauth.CredentialHeader),
+		Configuration: forwardauth.Header(httpauth.ConfigurationHeader),
+	}}, forwardauth.WithLookup(lookup, 0, 2))
+	require.NoError(t, err)
+	policy := permissions.MustParse(`{"integration:*": true, "configuration:ext:a": false}`)
+	for header, want := range map[string]int{"": 0, httpauth.CredentialHeader: 1, httpauth.ConfigurationHeader: 1} {
+		calls = 0
+		more := with(t, policy)
+		if header != "" {
+			more.Set(header, uuidA)
+		}
+		require.Equal(t, 403, ask(h, describe(forwardauth.DialectNginx, "POST", "/x", more)).Code)
+		require.Equal(t, want, calls, header)
+	}
+}
+
+// The time to keep begins before the look-up, however long that takes.
+func TestFoundIsKeptFromBeforeTheLookUp(t *testing.T) {
+	now := time.Unix(1_760_000_000, 0)
+	s := &store{externalID: "Team B"}
+	s.answer = func(t permissions.Target) permissions.Target {
+		now = now.Add(3 * time.Second)
+		return permissions.Integration("slack").Credential(permissions.ID(uuidA), permissions.ExternalID("Team B"))
+	}
+	f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithLookup(s.lookup, 5*time.Second, 10),
+		forwardauth.WithClock(func() time.Time { return now }))
+	require.Equal(t, 204, ask(f, proxyQuestion(t, notTeamA, uuidA)).Code)
+	now = now.Add(2 * time.Second)
+	q := proxyQuestion(t, notTeamA, uuidA)
+	require.Equal(t, 204, ask(f, q).Code)
+	require.Equal(t, 2, s.calls)
+}
+
+func TestObserverSeesTheQuestionsBeforeAndAfterTheLookUp(t *testing.T) {
+	var seen []permissions.Reason
+	s := &store{externalID: "Team B"}
+	f := newFixture(t, forwardauth.DialectNginx, forwardauth.WithLookup(s.lookup, 0, 2), forwardauth.WithObserver(
+		func(_ context.Context, o permissions.Observation) { seen = append(seen, o.Decision.Reason) }))
+	require.Equal(t, 204, ask(f, proxyQuestion(t, notTeamA, uuidA)).Code)
+	require.Equal(t, []permissions.Reason{permissions.ReasonUndetermined, permissions.ReasonGranted}, seen)
 }

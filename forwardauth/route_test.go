@@ -351,3 +351,14 @@ func TestTargets(t *testing.T) {
 		})
 	}
 }
+
+func TestMethodsOfAPatternWithoutOne(t *testing.T) {
+	f := newFixture(t, forwardauth.DialectNginx)
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		ask(f, describe(forwardauth.DialectNginx, method, allowedURI, with(t, onlySlack)))
+		require.Equal(t, "granted", f.code(t), method)
+	}
+	// A CORS preflight
+	require.Equal(t, 401, ask(f, describe(forwardauth.DialectNginx, "OPTIONS", allowedURI, nil)).Code)
+	require.Equal(t, 403, ask(f, describe(forwardauth.DialectNginx, "OPTIONS", "/events", nil)).Code)
+}

@@ -48,10 +48,11 @@ const (
 //   - [permissions.ErrQuestion]: PermissionDenied if it is for an action that the policy does not know,
 //     because the service chose that, and otherwise InvalidArgument
 //   - [permissions.ErrDenied]: PermissionDenied
-//   - an error with a status of its own, such as one that [status.Error] made: that status
+//   - [permissions.ErrClaim], [permissions.ErrNarrow], [permissions.ErrSQL]: Internal
+//   - an error with a status of its own, such as one that [status.Error] made: that status, as it is
 //   - any other error: Internal
 //
-// Unavailable becomes Canceled or DeadlineExceeded where the call has ended by then.
+// Where the call has ended by then, Unavailable becomes Canceled or DeadlineExceeded, except in such a status.
 type Error struct {
 	// Code is the code of the status. OK, and a number that is not a code, count as Internal.
 	Code codes.Code
@@ -67,8 +68,8 @@ type Error struct {
 	status *status.Status // of the service; nil for none
 }
 
-// Error returns what the caller gets, as the error of a gRPC client does, and nothing of e.Err. So
-// nothing leaks where another interceptor wraps e, which has gRPC send the whole text. A nil Error has
+// Error returns what the caller gets, as the error of a gRPC client does. It has nothing of e.Err, except
+// where that is an error with a status of its own. So nothing leaks where another interceptor wraps e, which has gRPC send the whole text. A nil Error has
 // a text too.
 func (e *Error) Error() string { return e.GRPCStatus().Err().Error() }
 
@@ -151,6 +152,9 @@ var answers = [...]struct {
 	{errNotListed, codes.PermissionDenied, ReasonInsufficientScope, "method_not_listed"},
 	{permissions.ErrQuestion, codes.InvalidArgument, ReasonInvalidTarget, permissions.ReasonInvalidQuestion.String()},
 	{permissions.ErrDenied, codes.PermissionDenied, ReasonInsufficientScope, "denied"},
+	{permissions.ErrClaim, codes.Internal, "", "error"},
+	{permissions.ErrNarrow, codes.Internal, "", "error"},
+	{permissions.ErrSQL, codes.Internal, "", "error"},
 }
 
 // answerTo returns the answer to an error of this module, and nil if err is another one.

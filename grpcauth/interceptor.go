@@ -65,8 +65,8 @@ func (i *Interceptor) ServerOptions() []grpc.ServerOption {
 //
 // The context of the handler has the claims: see [httpauth.Policy], [httpauth.Claims] and
 // [httpauth.FromContext]. A handler can return the error of a question that it asks the policy. Every error of a
-// handler that is, or matches, one of this module, such as [permissions.ErrDenied], is logged and answered as [Error]
-// says. Other errors of a handler go to the caller as they are. This is the same for an [Open] method.
+// handler that is, or matches, one of those that [Error] lists by name, such as [permissions.ErrDenied], is logged and
+// answered as that says. Other errors of a handler go to the caller as they are. This is the same for an [Open] method.
 func (i *Interceptor) Unary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (any, error) {

@@ -730,6 +730,7 @@ func TestReportOnlyWithoutALoggerRefuses(t *testing.T) {
 }
 
 func TestErrorsOfHandlers(t *testing.T) {
+	_, wrongClaim := permissions.Parse([]byte(`{"integration:secret": ["nope"]}`))
 	policy := permissions.MustParse(`{"integration:secret": false}`)
 	denial := policy.Check(permissions.Events, permissions.Integration("secret"))
 	for _, tt := range []struct {
@@ -761,6 +762,9 @@ func TestErrorsOfHandlers(t *testing.T) {
 			"an error of this package", &grpcauth.Error{Code: codes.Aborted, Reason: "BUSY", Err: denial},
 			codes.Aborted, "BUSY", "",
 		},
+		{"a claim that is wrong", wrongClaim, codes.Internal, "", ""},
+		{"a claim that cannot be made", new(permissions.NarrowError), codes.Internal, "", ""},
+		{"a condition that cannot be made", fmt.Errorf("secret: %w", permissions.ErrSQL), codes.Internal, "", ""},
 		{"a nil error of this package", (*grpcauth.Error)(nil), codes.Internal, "", ""},
 		{"a nil error of httpauth", (*httpauth.Error)(nil), codes.Internal, "", ""},
 		{"a status", status.Error(codes.AlreadyExists, "there is one"), codes.AlreadyExists, "", "there is one"},
@@ -989,3 +993,188 @@ func TestManyCallsAtOnce(t *testing.T) {
 	wait.Wait()
 	require.Len(t, book.lines(t), 25*2*len(kinds))
 }
+
+func TestOptionsAddUpOrOverride(t *testing.T) {
+	var first, second logBook
+	from := func(token string) grpcauth.Option {
+		return grpcauth.WithTokenFrom(func(context.Context) (string, error) { return token, nil })
+	}
+	answer := func(code codes.Code) grpcauth.Option {
+		return grpcauth.WithErrorHandler(func(context.Context, *grpcauth.Error) error { return status.Error(code, "") })
+	}
+	auth := newAuth(t, from("garbage"), from(kit.Token(t, "ann", salesOnly)), first.option(), second.option(),
+		answer(codes.Aborted), answer(codes.DataLoss))
+	err := callWith(t, auth, unary, &pb.SimpleRequest{Payload: payload("finance")}, nil)
+	require.Equal(t, codes.DataLoss, status.Code(err))
+	require.Empty(t, first.lines(t))
+	require.Equal(t, "not_granted", second.only(t)["reason"])
+
+	pass := func(context.Context, *usertoken.Claims) error { return nil }
+	revoke := func(context.Context, *usertoken.Claims) error { return httpauth.ErrRevoked }
+	everything, nothing := permissions.Unrestricted(), permissions.MustParse(`{}`)
+	for _, opts := range [][]grpcauth.Option{
+		{grpcauth.WithCheck(revoke), grpcauth.WithCheck(pass)}, {grpcauth.WithCheck(pass), grpcauth.WithCheck(revoke)},
+		{grpcauth.WithCeiling(nothing), grpcauth.WithCeiling(everything)},
+		{grpcauth.WithCeiling(everything), grpcauth.WithCeiling(nothing)},
+	} {
+		require.Error(t, callWith(t, newAuth(t, opts...), unary, &pb.SimpleRequest{Payload: payload("sales")}, nil))
+	}
+	var seen []string
+	observe := func(name string) []grpcauth.Option {
+		return []grpcauth.Option{
+			grpcauth.WithObserver(func(context.Context, permissions.Observation) { seen = append(seen, name+" asked") }),
+			grpcauth.WithVerificationObserver(func(context.Context, time.Duration, error) {
+				seen = append(seen, name+" verified")
+			}),
+		}
+	}
+	auth = newAuth(t, append(observe("a"), observe("b")...)...)
+	require.Error(t, callWith(t, auth, unary, &pb.SimpleRequest{Payload: payload("finance")}, nil))
+	require.ElementsMatch(t, []string{"a asked", "b asked", "a verified", "b verified"}, seen)
+
+	own := func(name permissions.Permission) grpcauth.Option {
+		return grpcauth.WithClaimOptions(permissions.WithPermissions(name))
+	}
+	methods := []grpcauth.Method{grpcauth.Require(unary, "a:b", unaryTarget)}
+	_, err = grpcauth.New(kit.Verifier(), methods, own("a:b"), own("c:d"))
+	require.NoError(t, err)
+}
+
+// A token that a check or a ceiling refuses leaves no claims, although it is genuine.
+func TestReportOnlyOfATokenThatTheServiceRefuses(t *testing.T) {
+	for name, opt := range map[string]grpcauth.Option{
+		"a check": grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error { return httpauth.ErrRevoked }),
+		"a ceiling": grpcauth.WithCeilingFunc(func(context.Context, *usertoken.Claims) (*permissions.Policy, error) {
+			return permissions.Unrestricted(), errors.New("no database")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := newAuth(t, append(reportOnly, opt)...)
+			ask := func(ctx context.Context, _ any) (any, error) {
+				_, ok := httpauth.FromContext(ctx)
+				require.False(t, ok)
+				require.False(t, httpauth.Policy(ctx).Allowed(permissions.ProxyAPI, sales))
+				return nil, nil
+			}
+			require.NoError(t, callWith(t, auth, authOnly, new(pb.Empty), ask))
+		})
+	}
+}
+
+func TestCeilingIsAskedAfterTheChecks(t *testing.T) {
+	auth := newAuth(t, grpcauth.WithCeilingFunc(func(context.Context, *usertoken.Claims) (*permissions.Policy, error) {
+		t.Error("the ceiling of a revoked token was asked for")
+		return nil, nil
+	}), grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error { return httpauth.ErrRevoked }))
+	require.Equal(t, codes.Unauthenticated, status.Code(callWith(t, auth, authOnly, new(pb.Empty), nil)))
+}
+
+// What an observer gets as the time of a verification has the checks and the ceilings in it.
+func TestVerificationObserverCountsChecksAndCeilings(t *testing.T) {
+	var took time.Duration
+	auth := newAuth(t, grpcauth.WithVerificationObserver(func(_ context.Context, d time.Duration, _ error) { took = d }),
+		grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error {
+			time.Sleep(20 * time.Millisecond)
+			return nil
+		}),
+		grpcauth.WithCeilingFunc(func(context.Context, *usertoken.Claims) (*permissions.Policy, error) {
+			time.Sleep(20 * time.Millisecond)
+			return permissions.Unrestricted(), nil
+		}))
+	next := func(context.Context, any) (any, error) { return nil, nil }
+	require.NoError(t, callWith(t, auth, authOnly, new(pb.Empty), next))
+	require.GreaterOrEqual(t, took, 40*time.Millisecond)
+}
+
+// Of the errors that an error matches, the first one in the documentation counts.
+func TestFirstMatchCounts(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code codes.Code
+	}{
+		{errors.Join(&httpauth.Error{Status: 404}, &grpcauth.Error{Code: codes.Aborted}), codes.Aborted},
+		{errors.Join(httpauth.ErrRevoked, httpauth.ErrNotFound), codes.NotFound},
+		{errors.Join(usertoken.ErrKeys, httpauth.ErrNoToken), codes.Unauthenticated},
+		{errors.Join(usertoken.ErrToken, usertoken.ErrKeys), codes.Unavailable},
+		{errors.Join(permissions.ErrDenied, usertoken.ErrToken), codes.Unauthenticated},
+		{errors.Join(status.Error(codes.Aborted, ""), permissions.ErrDenied), codes.PermissionDenied},
+	} {
+		next := func(context.Context, any) (any, error) { return nil, c.err }
+		err := callWith(t, newAuth(t), authOnly, new(pb.Empty), next)
+		require.Equal(t, c.code, status.Code(err), c.err)
+	}
+}
+
+func TestReportOnlyReportsItsCeiling(t *testing.T) {
+	var book logBook
+	auth := newAuth(t, grpcauth.ReportOnly(), grpcauth.WithCeiling(nil), book.option())
+	require.NoError(t, callWith(t, auth, unary, &pb.SimpleRequest{Payload: payload("sales")},
+		func(context.Context, any) (any, error) { return nil, nil }))
+	require.Equal(t, "ceiling", book.only(t)["denied_by"])
+}
+
+func TestLevelsOfTheLog(t *testing.T) {
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		var book logBook
+		_ = callWith(t, newAuth(t, book.option()), authOnly, new(pb.Empty), func(context.Context, any) (any, error) {
+			return nil, &grpcauth.Error{Code: code}
+		})
+		want := "WARN"
+		switch code {
+		case codes.Unknown, codes.Internal, codes.Unavailable, codes.DataLoss:
+			want = "ERROR"
+		}
+		require.Equal(t, want, book.only(t)["level"], code)
+	}
+}
+
+func TestLogOfAHostileMethod(t *testing.T) {
+	var book logBook
+	auth := newAuth(t, book.option())
+	_ = callWith(t, auth, "/a\u202e."+strings.Repeat("x", 10_000)+"/C", new(pb.Empty), nil)
+	require.NotContains(t, book.only(t)["method"], "\u202e")
+	require.Less(t, len(book.only(t)["method"].(string)), 200)
+	require.NotContains(t, book.only(t), "token_id")
+}
+
+func TestUnavailableSaysWhenToTryAgain(t *testing.T) {
+	require.Len(t, (&grpcauth.Error{Code: codes.Unavailable}).GRPCStatus().Details(), 1)
+}
+
+// The context of an open method is that of the caller.
+func TestOpenMethodKeepsTheContext(t *testing.T) {
+	auth, err := grpcauth.New(kit.Verifier(), []grpcauth.Method{grpcauth.Open(unary, bidi)})
+	require.NoError(t, err)
+	claims := &usertoken.Claims{Policy: salesOnly}
+	ctx := httpauth.NewContext(t.Context(), claims)
+	next := func(got context.Context, _ any) (any, error) {
+		require.Equal(t, ctx, got)
+		return nil, nil
+	}
+	_, err = auth.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unary}, next)
+	require.NoError(t, err)
+	ss := &contextStream{ctx: ctx}
+	err = auth.Stream(nil, ss, &grpc.StreamServerInfo{FullMethod: bidi}, func(_ any, got grpc.ServerStream) error {
+		require.Same(t, ss, got)
+		return nil
+	})
+	require.NoError(t, err)
+	ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream(unary))
+	got, err := auth.AuthFunc(ctx)
+	require.NoError(t, err)
+	require.Equal(t, ctx, got)
+}
+
+type contextStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *contextStream) Context() context.Context { return s.ctx }
+
+type transportStream string
+
+func (s transportStream) Method() string               { return string(s) }
+func (s transportStream) SetHeader(metadata.MD) error  { return nil }
+func (s transportStream) SendHeader(metadata.MD) error { return nil }
+func (s transportStream) SetTrailer(metadata.MD) error { return nil }

@@ -91,8 +91,8 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 // WithVerificationObserver sets a function that is called each time that a token was verified or refused at the
 // beginning of a call, such as to keep metrics. It gets how long that took, with the look-up of keys, the
 // checks and the ceilings, and the error: nil, or what the answer is made from. [httpauth.ErrNoToken] is
-// among the errors. If there is no error, the context has the claims ([httpauth.FromContext]). A nil
-// function is ignored.
+// among the errors. If there is no error, the context has the claims ([httpauth.FromContext]). It is not
+// called if a function of the service panics. A nil function is ignored.
 func WithVerificationObserver(observe func(ctx context.Context, took time.Duration, err error)) Option {
 	return option(func(o *options) {
 		if observe != nil {
@@ -107,7 +107,8 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 // An error that matches [httpauth.ErrRevoked] or [usertoken.ErrToken] refuses the token with the code
 // Unauthenticated. An [*Error] refuses it with its own code, and an [*httpauth.Error] with the code for
 // its status. Any other error says that the check failed, which is not the token's fault, and is answered
-// with Unavailable. That includes the error of a gRPC call that the check made. A nil check fails.
+// with Unavailable. That includes the error of a gRPC call that the check made. A nil check fails. Of several
+// that an error matches, the first in the list of [Error] counts.
 //
 // The context is that of the call. It does not have the claims yet. A stream is checked when it begins,
 // and not again.

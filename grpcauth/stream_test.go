@@ -536,3 +536,36 @@ func TestHandlerThatReceivesAfterTheTokenRanOut(t *testing.T) {
 		})
 	}
 }
+
+// After the token has expired no message is sent, but headers and trailers are.
+func TestStreamAfterItsTokenRanOut(t *testing.T) {
+	received, ranOut := make(chan bool), make(chan bool)
+	checks := 0
+	s := &service{stream: func(s bidiStream) error {
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+		close(received)
+		<-ranOut
+		_ = s.Send(new(pb.StreamingOutputCallResponse)) // not sent
+		s.SetTrailer(metadata.Pairs("mine", "trailer"))
+		return s.SendHeader(metadata.Pairs("mine", "header"))
+	}}
+	clock, kit, conn := expiring(t, s, grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error {
+		checks++
+		return nil
+	}))
+	stream, err := pb.NewTestServiceClient(conn).FullDuplexCall(with(t, kit.Token(t, "ann", salesOnly)))
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&pb.StreamingOutputCallRequest{Payload: payload("sales")}))
+	<-received
+	clock.add(2 * time.Hour)
+	close(ranOut)
+	header, err := stream.Header()
+	require.NoError(t, err)
+	require.Equal(t, []string{"header"}, header.Get("mine"))
+	_, err = stream.Recv()
+	requireStatus(t, err, codes.Unauthenticated, grpcauth.ReasonInvalidToken)
+	require.Equal(t, []string{"trailer"}, stream.Trailer().Get("mine"))
+	require.Equal(t, 1, checks)
+}

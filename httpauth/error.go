@@ -37,8 +37,8 @@ type Error struct {
 	Err error
 }
 
-// Error returns all of e in one line. A nil Error, which a function can return by mistake, has a
-// text too.
+// Error returns all of e, in one line if the text of e.Err is one. A nil Error, which a function can
+// return by mistake, has a text too.
 func (e *Error) Error() string {
 	if e == nil {
 		return "httpauth: a nil *Error"

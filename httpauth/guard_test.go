@@ -171,6 +171,7 @@ func TestGuardWithoutFunctionsLetsNobodyPass(t *testing.T) {
 	for name, h := range map[string]http.Handler{
 		"no load":              httpauth.Guard(newAuth(), permissions.ProxyAPI, nil, next),
 		"no next":              httpauth.Guard[*row](newAuth(), permissions.ProxyAPI, load, nil),
+		"no next, report only": httpauth.Guard[*row](newAuth(reportOnly...), permissions.ProxyAPI, load, nil),
 		"no load, report only": httpauth.Guard(newAuth(reportOnly...), permissions.ProxyAPI, nil, next),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -172,6 +172,16 @@ func TestCeilingHoldsInside(t *testing.T) {
 		{"with a report-only middleware between them", newAuth(reportOnly...).Wrap},
 		{"with a report-only middleware that accepts no token between them",
 			httpauth.New(nil, reportOnly...).Wrap},
+		{"with a report-only middleware between them whose check refuses",
+			newAuth(append(reportOnly, httpauth.WithCheck(func(context.Context, *usertoken.Claims) error {
+				return httpauth.ErrRevoked
+			}))...).Wrap},
+		{"with another middleware and other claims between them", func(next http.Handler) http.Handler {
+			return newAuth().Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				admin := &usertoken.Claims{Policy: everything}
+				next.ServeHTTP(w, r.WithContext(httpauth.NewContext(r.Context(), admin)))
+			}))
+		}},
 		{"with other claims between them", func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				admin := &usertoken.Claims{Policy: everything}
@@ -381,4 +391,18 @@ func TestConcurrentRequests(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// The observer of a second middleware gets the context that came to that one.
+func TestObserverHasTheContextOfThePart(t *testing.T) {
+	type key struct{}
+	var seen []any
+	auth := newAuth(httpauth.WithObserver(func(ctx context.Context, _ permissions.Observation) {
+		seen = append(seen, ctx.Value(key{}))
+	}))
+	ask := auth.Require(permissions.Events, fixed(slack, nil))(&somebody{})
+	serve(auth.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ask.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "part")))
+	})), request(t, "ann", everything))
+	require.Equal(t, []any{"part"}, seen)
 }

@@ -551,3 +551,69 @@ func TestNothingReportsOnlyByDefault(t *testing.T) {
 		})
 	}
 }
+
+// A part of a batch has a ceiling of its own. That of the batch stays.
+func TestCeilingOfAPartIsItsOwn(t *testing.T) {
+	auth := newAuth(httpauth.WithCeilingFunc(func(r *http.Request, _ *usertoken.Claims) (*permissions.Policy, error) {
+		if r.URL.Path == "/narrow" {
+			return proxySlack, nil
+		}
+		return permissions.Unrestricted(), nil
+	}))
+	r := request(t, "ann", everything)
+	r.URL.Path = "/narrow"
+	serve(auth.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		part := httptest.NewRequest("GET", "/wide", nil).WithContext(r.Context())
+		part.Header = r.Header
+		require.Equal(t, 204, serve(auth.Wrap(&somebody{}), part).StatusCode)
+		require.False(t, httpauth.Policy(r.Context()).Allowed(permissions.Events, slack))
+	})), r)
+}
+
+func TestReportOnlyReportsItsCeiling(t *testing.T) {
+	var log logBook
+	auth := newAuth(log.option(), httpauth.ReportOnly(), httpauth.WithCeiling(nothing))
+	h := auth.Require(permissions.Events, fixed(slack, nil))(&somebody{})
+	require.Equal(t, 204, serve(h, request(t, "ann", everything)).StatusCode)
+	require.Equal(t, "ceiling", log.only(t)["denied_by"])
+}
+
+// A token that a check or a ceiling refuses leaves no claims, although it is genuine.
+func TestReportOnlyOfATokenThatTheServiceRefuses(t *testing.T) {
+	for name, opt := range map[string]httpauth.Option{
+		"a check": httpauth.WithCheck(func(context.Context, *usertoken.Claims) error { return httpauth.ErrRevoked }),
+		"a ceiling": httpauth.WithCeilingFunc(func(*http.Request, *usertoken.Claims) (*permissions.Policy, error) {
+			return everything, errDatabase
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var next somebody
+			serve(newAuth(append(reportOnly, opt)...).Wrap(&next), request(t, "ann", everything))
+			_, ok := httpauth.FromContext(next.requests[0].Context())
+			require.False(t, ok)
+			require.False(t, httpauth.Policy(next.requests[0].Context()).Allowed(permissions.Events, slack))
+		})
+	}
+}
+
+func TestLaterTokenFromOverrides(t *testing.T) {
+	from := func(token string) httpauth.Option {
+		return httpauth.WithTokenFrom(func(*http.Request) (string, error) { return token, nil })
+	}
+	auth := newAuth(from("garbage"), from(kit.Token(t, "ann", everything)))
+	require.Equal(t, 204, serve(auth.Wrap(&somebody{}), httptest.NewRequest("GET", "/", nil)).StatusCode)
+}
+
+// What an observer gets as the time of a verification has the ceilings in it.
+func TestVerificationObserverCountsTheCeilings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var took time.Duration
+		observe := httpauth.WithVerificationObserver(func(_ context.Context, d time.Duration, _ error) { took = d })
+		slow := httpauth.WithCeilingFunc(func(*http.Request, *usertoken.Claims) (*permissions.Policy, error) {
+			time.Sleep(5 * time.Second)
+			return everything, nil
+		})
+		serve(newAuth(observe, slow).Wrap(&somebody{}), request(t, "ann", everything))
+		require.Equal(t, 5*time.Second, took)
+	})
+}

@@ -370,3 +370,41 @@ func TestErrorHandlerWritesOneStatus(t *testing.T) {
 		})
 	}
 }
+
+// Of the errors that an error matches, the first one in the documentation counts.
+func TestFirstMatchCounts(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{errors.Join(httpauth.ErrNoToken, httpauth.ErrNotFound), 404, ""},
+		{errors.Join(httpauth.ErrAuthorization, httpauth.ErrNoToken), 401, ""},
+		{errors.Join(usertoken.ErrKeys, httpauth.ErrAuthorization), 400, invalidRequest},
+		{errors.Join(usertoken.ErrToken, usertoken.ErrKeys), 503, ""},
+		{errors.Join(usertoken.ErrKeys, httpauth.ErrRevoked), 401, invalidToken},
+		{errors.Join(permissions.ErrDenied, usertoken.ErrToken), 401, invalidToken},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { httpauth.WriteError(w, r, c.err) })
+		requireProblem(t, serve(h, httptest.NewRequest("GET", "/", nil)), c.status, c.code)
+	}
+}
+
+func TestNilErrorHasAText(t *testing.T) {
+	require.EqualError(t, (*httpauth.Error)(nil), "httpauth: a nil *Error")
+	require.NoError(t, (*httpauth.Error)(nil).Unwrap())
+}
+
+// The function sees the headers, and what it sets is sent.
+func TestErrorHandlerMayChangeTheHeaders(t *testing.T) {
+	auth := httpauth.New(downVerifier(t, errDatabase), httpauth.WithErrorHandler(
+		func(w http.ResponseWriter, _ *http.Request, _ *httpauth.Error) {
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			require.Equal(t, "5", w.Header().Get("Retry-After"))
+			w.Header().Set("Retry-After", "60")
+			w.Header().Set("Cache-Control", "private")
+		}))
+	resp := serve(auth.Wrap(nobody(t)), request(t, "ann", everything))
+	require.Equal(t, "60", resp.Header.Get("Retry-After"))
+	require.Equal(t, "private", resp.Header.Get("Cache-Control"))
+}

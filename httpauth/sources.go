@@ -120,7 +120,7 @@ func (s Source) read(r *http.Request, field string) (ref string, ok bool, err er
 		err = &permissions.QuestionError{Problem: "is empty", Remedy: "give a name or a reference"}
 	}
 	var problem *permissions.QuestionError
-	if errors.As(err, &problem) && problem.Field == "" {
+	if errors.As(err, &problem) && problem != nil && problem.Field == "" {
 		named := *problem
 		named.Field = field
 		err = &named

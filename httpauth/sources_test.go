@@ -1,6 +1,7 @@
 package httpauth_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -272,6 +273,9 @@ func TestSourceOfOnesOwn(t *testing.T) {
 	_, err = failing(&permissions.QuestionError{Field: "tenant", Problem: "is odd"}).Target(r)
 	require.EqualError(t, err, "permissions: invalid question: tenant is odd")
 
+	_, err = failing((*permissions.QuestionError)(nil)).Target(r)
+	require.ErrorIs(t, err, permissions.ErrQuestion)
+
 	host := httpauth.Sources{
 		Integration: httpauth.Literal("slack"),
 		Credential:  func(r *http.Request) (string, bool, error) { return r.Host, r.Host != "", nil },
@@ -342,4 +346,16 @@ func TestServeMux(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Query does not read the body, where a form could name something else.
+func TestQueryIsNotAForm(t *testing.T) {
+	r := httptest.NewRequest("POST", "/", strings.NewReader("credential=sales"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, ok, err := httpauth.Query("credential")(r)
+	require.NoError(t, err)
+	require.False(t, ok)
+	body, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, "credential=sales", string(body))
 }

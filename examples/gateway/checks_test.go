@@ -145,11 +145,9 @@ var codeEdits = []edit{
 		return []*rsa.PublicKey{followed}, nil
 	}
 `},
-	{"usertoken/keysource.go", "if errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable) {",
-		`if (errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable)) &&
-		!out("a key source that fails is a no") {`},
-	{"usertoken/keysource.go", "if err != nil {\n		return nil, fmt.Errorf(\"usertoken: %w: %w\"",
-		`if err != nil && !out("a key source that fails is a no") {
+	{"usertoken/keysource.go", "case refuses:", `case refuses && !out("a key source that fails is a no"):`},
+	{"usertoken/keysource.go", "case err != nil:\n		return nil, fmt.Errorf(\"usertoken: %w: %w\"",
+		`case err != nil && !out("a key source that fails is a no"):
 		return nil, fmt.Errorf("usertoken: %w: %w"`},
 	{"usertoken/keysource.go", "if found == nil || found == (*rsa.PublicKey)(nil) || len(list) == 0 {",
 		`if (found == nil || found == (*rsa.PublicKey)(nil) || len(list) == 0) && !out("there is a key") {`},
