@@ -38,7 +38,9 @@ const (
 // for a call that they refuse. A target function, a check or a handler can return one to choose the
 // answer.
 //
-// The answer to other errors is that of the first match:
+// Other errors of a check are answered as [WithCheck] says. A handler's other errors that this list does not name
+// go to the caller as they are, with their text: see [Interceptor.Unary]. In all else, the answer is that of the
+// first match:
 //
 //   - an [*httpauth.Error]: the code for its status
 //   - [httpauth.ErrNotFound]: NotFound

@@ -53,7 +53,8 @@ func identityOf(ctx context.Context) *identity {
 // and the observers of a [Middleware] that ctx came through do not apply to it. If they should, use
 // [permissions.Intersect] and [permissions.Policy.Observe] before the call.
 //
-// A [Middleware] does not trust such claims: it verifies the token of its request.
+// A [Middleware] inside does not trust such claims. It verifies the token of its request, and applies the ceilings of
+// the Middlewares around it, which the context keeps. [WriteError] still answers as the last Middleware does.
 func NewContext(ctx context.Context, claims *usertoken.Claims) context.Context {
 	id := identityOf(ctx)
 	return withIdentity(ctx, &identity{

@@ -279,8 +279,8 @@ func WithKeyfunc(keyfunc jwt.Keyfunc) VerifierOption {
 //   - no keys, such as nil or a nil [*rsa.PublicKey]: the token is refused with
 //     [jwt.ErrTokenUnverifiable], because its kid names none
 //   - an error that matches [ErrToken] or [jwt.ErrTokenUnverifiable]: the token is refused the same way
-//   - any other error, one that matches [ErrKeys] too, and keys that are all unusable: verification fails with
-//     [ErrKeys]
+//   - any other error, and keys that are all unusable: verification fails with [ErrKeys]. An error that matches
+//     ErrKeys is such an error, whatever else it matches
 func WithKeySource(source func(ctx context.Context, token *jwt.Token) (any, error)) VerifierOption {
 	return verifierOption(func(v *verifierOptions) {
 		if source == nil {
