@@ -378,19 +378,30 @@ func TestSelectionWhereErrors(t *testing.T) {
 	}
 	integrations := permissions.Unrestricted().SelectIntegrations(permissions.Events)
 	// Whatever the name, and however it is quoted, the database takes it for the name of a column.
-	for name, quoted := range map[string]string{
-		"a": `"a"`, "A_1": `"a_1"`, "c.a": `"c"."a"`, `"a b"`: `"a b"`, `c."A;b"`: `"c"."A;b"`, "`A`.`b`": `"A"."b"`,
-		"_x": `"_x"`, `schema.table."column"`: `"schema"."table"."column"`, "User": `"user"`, "NULL": `"null"`,
+	for name, quoted := range map[string][2]string{ // in PostgreSQL, and in the others
+		"a":                     {`"a"`, "`a`"},
+		"A_1":                   {`"a_1"`, "`A_1`"},
+		"User":                  {`"user"`, "`User`"},
+		"NULL":                  {`"null"`, "`NULL`"},
+		"_x":                    {`"_x"`, "`_x`"},
+		"C.a":                   {`"c"."a"`, "`C`.`a`"},
+		`"a b"`:                 {`"a b"`, "`a b`"},
+		`c."A;b"`:               {`"c"."A;b"`, "`c`.`A;b`"},
+		"`A`.`b`":               {`"A"."b"`, "`A`.`b`"},
+		`schema.table."column"`: {`"schema"."table"."column"`, "`schema`.`table`.`column`"},
 	} {
 		t.Run("the name "+name, func(t *testing.T) {
 			column := permissions.Columns{Integration: permissions.CheckedColumn(name)}
-			where, _, err := integrations.Where(permissions.PostgreSQL, column)
-			require.NoError(t, err)
-			require.Equal(t, "("+quoted+" IS NOT NULL)", where)
-			for _, dialect := range []permissions.Dialect{permissions.MariaDB, permissions.SQLite} {
+			for _, dialect := range []permissions.Dialect{
+				permissions.PostgreSQL, permissions.PostgreSQLQuestionMarks, permissions.MariaDB, permissions.SQLite,
+			} {
 				where, _, err := integrations.Where(dialect, column)
 				require.NoError(t, err)
-				require.True(t, strings.EqualFold("("+strings.ReplaceAll(quoted, `"`, "`")+" IS NOT NULL)", where), where)
+				want := quoted[0]
+				if dialect >= permissions.MariaDB {
+					want = quoted[1]
+				}
+				require.Equal(t, "("+want+" IS NOT NULL)", where)
 			}
 		})
 	}

@@ -131,7 +131,8 @@ func WithPermissions(extras ...permissions.Permission) Option {
 // identifier is unknown, such as the external ID of a credential that is named by its ID
 // ([permissions.ReasonUndetermined]). The policy is then asked about the target that the function returns.
 // That target must have the same level and all identifiers that the request has. The function is not called
-// for a request that names neither a credential nor a configuration.
+// for a request that names neither a credential nor a configuration, and not for one whose answer is certain. So it
+// does not check that an object exists, or whose it is.
 //
 // The context has the claims of the token, see [httpauth.FromContext], and ends after the time of
 // [WithTimeout]. The result is cached for each token and target for the time keep, from 0 (no cache) to a minute.

@@ -15,7 +15,8 @@ import (
 type Route struct {
 	// Pattern is a method and a path, such as "POST /integrations/{integration}/proxy/{rest...}",
 	// in the syntax of [http.ServeMux]. GET matches HEAD too. Without a method it matches GET, HEAD,
-	// POST, PUT, PATCH, DELETE and OPTIONS. There is no host.
+	// POST, PUT, PATCH, DELETE and OPTIONS, so a route for a permission that only reads must name its method. There is
+	// no host.
 	//
 	// A variable such as {integration} is one whole segment. A source must use it. {_} is a segment that nothing uses.
 	// {rest...} at the end is the tail: what follows the slash before it, which may be empty. So /a/{rest...} matches
@@ -26,7 +27,12 @@ type Route struct {
 	Permission permissions.Permission
 
 	// Integration, Credential and Configuration say where the request names the target. All zero, the
-	// target is the user. Otherwise there must be an Integration.
+	// target is the user. Otherwise there must be an Integration. Name all that the request works on: events,
+	// metadata and declared permissions act on what they are asked of, so for them a source that is left out
+	// does not count as unknown, and rules about that object have no say.
+	//
+	// Nothing here says that the credential belongs to the integration, or whose it is. The service looks it
+	// up within that integration and the subject of [SubjectHeader].
 	Integration, Credential, Configuration Source
 
 	// Tail is what the tail may hold beyond what a path may hold.
@@ -69,6 +75,9 @@ func Path(variable string) Source { return Source{sourcePath, variable} }
 // list with a comma, or empty is refused. If a header for a credential or a configuration is missing, the
 // question is about some credential or configuration, and nobody can say which. Then the answer is no if
 // any rule about one would deny (SPEC 4.7). A request without the integration is refused.
+//
+// The gateway must pass the header on to the service. Otherwise the decision is about one object, and the
+// service takes another one.
 func Header(name string) Source { return Source{sourceHeader, name} }
 
 // Literal is the same for every request.
@@ -170,6 +179,10 @@ func parseRoute(given Route) (*route, error) {
 		default:
 			r.add(variable, name)
 		}
+	}
+	if reads := r.Permission == permissions.SettingsRead || r.Permission == permissions.MetadataRead; reads && r.method == "" {
+		return nil, r.refuse("is for every method, and "+string(r.Permission)+" only reads",
+			"write a method before the path, such as GET")
 	}
 	if r.Tail != 0 && !r.hasTail {
 		return nil, r.refuse("has no tail that Tail could be about", "end the pattern with {rest...}")

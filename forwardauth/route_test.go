@@ -41,6 +41,16 @@ func TestRoutesAreChecked(t *testing.T) {
 		{"method of WebDAV", []forwardauth.Route{events("PROPFIND /x")}, ""},
 		{"ignored segments", []forwardauth.Route{events("POST /{_}/{_}/events")}, ""},
 
+		{"reads, with a method", []forwardauth.Route{
+			{Pattern: "GET /me", Permission: permissions.MetadataRead},
+			{Pattern: "POST /query", Permission: permissions.MetadataRead},
+		}, ""},
+		{"reads, with every method", []forwardauth.Route{{Pattern: "/me", Permission: permissions.MetadataRead}},
+			"is for every method, and metadata:read only reads; write a method before the path, such as GET"},
+		{"reads settings, with every method", []forwardauth.Route{{
+			Pattern: "/{integration}", Permission: permissions.SettingsRead, Integration: integration,
+		}}, "is for every method, and settings:read only reads"},
+
 		{"no slash", []forwardauth.Route{events("POST events")},
 			"does not begin with a slash; write it as in POST /events"},
 		{"empty", []forwardauth.Route{events("")}, "does not begin with a slash"},
@@ -335,7 +345,7 @@ func TestTargets(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var asked permissions.Target
 			if c.route.Permission == "" {
-				c.route.Permission = permissions.SettingsRead
+				c.route.Permission = permissions.SettingsWrite
 			}
 			h, err := forwardauth.New(forwardauth.DialectNginx, verifier(), []forwardauth.Route{c.route},
 				forwardauth.WithObserver(

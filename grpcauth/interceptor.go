@@ -150,7 +150,8 @@ func (i *Interceptor) Stream(
 // not call it for a service that has a method AuthFuncOverride.
 //
 // AuthFunc only authenticates. It does not see the message, so it asks no question, and each handler
-// must ask [httpauth.Policy]. Of the table it takes only which methods are open. It sees neither the
+// must ask [httpauth.Policy]. So every method is in the table with [Authenticate] or [Open]: AuthFunc refuses a method
+// that has [Require] or is not in the table, with PermissionDenied. It sees neither the
 // messages of a stream nor the errors of a handler. So nobody notices a token that runs out in the
 // middle of a stream. And a handler must not return the error of a question as it is, because gRPC
 // would send its text, which names the rule that denied: return an [*Error] with the code.
@@ -161,11 +162,24 @@ func (i *Interceptor) AuthFunc(ctx context.Context) (context.Context, error) {
 	if c.method.open {
 		return ctx, nil
 	}
-	if err := c.stop(recovered(c.admit)); err != nil {
+	err := c.stop(recovered(func() error {
+		if err := c.admit(); err != nil {
+			return err
+		}
+		if c.method.question != nil {
+			return &Error{Code: codes.PermissionDenied, Reason: ReasonInsufficientScope, Err: errCannotAsk}
+		}
+		return c.ask(nil)
+	}))
+	if err != nil {
 		return nil, err
 	}
 	return c.ctx, nil
 }
+
+// errCannotAsk says that a method needs a permission, and that AuthFunc cannot ask for it.
+var errCannotAsk = errors.New("AuthFunc sees no message, so it cannot ask the question of Require, and nobody may pass; " +
+	"use ServerOptions, or Authenticate and a handler that asks")
 
 // A call is one call of a method.
 type call struct {

@@ -533,12 +533,14 @@ func TestCeilingHoldsInside(t *testing.T) {
 		}
 	})
 	t.Run("after AuthFunc", func(t *testing.T) {
-		outer := middleware.UnaryServerInterceptor(newAuth(t, slackOnly).AuthFunc)
+		auth, err := grpcauth.New(kit.Verifier(), []grpcauth.Method{grpcauth.Authenticate(unary)}, slackOnly)
+		require.NoError(t, err)
+		outer := middleware.UnaryServerInterceptor(auth.AuthFunc)
 		s := &service{on: func(ctx context.Context) error {
 			return httpauth.Policy(ctx).Check(permissions.Events, permissions.Integration("jira"))
 		}}
 		options := append([]grpc.ServerOption{grpc.ChainUnaryInterceptor(outer)}, newAuth(t).ServerOptions()...)
-		_, err := callUnary(ann(t, everything), start(t, s, options...), "sales")
+		_, err = callUnary(ann(t, everything), start(t, s, options...), "sales")
 		requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
 	})
 }
@@ -869,7 +871,11 @@ func (*okError) GRPCStatus() *status.Status { return status.New(codes.OK, "") }
 // AuthFunc as go-grpc-middleware calls it.
 func TestAuthFunc(t *testing.T) {
 	var book logBook
-	auth := newAuth(t, book.option())
+	auth, err := grpcauth.New(kit.Verifier(), []grpcauth.Method{
+		grpcauth.Authenticate(unary, serverStream, clientStream, bidi),
+		grpcauth.Open(healthpb.Health_Check_FullMethodName),
+	}, book.option())
+	require.NoError(t, err)
 	s := &service{on: func(ctx context.Context) error {
 		if httpauth.Policy(ctx).Allowed(permissions.ProxyAPI, sales) {
 			return nil
@@ -893,8 +899,27 @@ func TestAuthFunc(t *testing.T) {
 	}
 	require.Equal(t, "no_token", book.lines(t)[0]["reason"])
 	require.NotEmpty(t, book.lines(t)[0]["method"])
-	_, err := healthpb.NewHealthClient(conn).Check(t.Context(), new(healthpb.HealthCheckRequest))
+	_, err = healthpb.NewHealthClient(conn).Check(t.Context(), new(healthpb.HealthCheckRequest))
 	require.NoError(t, err)
+}
+
+// AuthFunc cannot ask, so it lets nobody call a method that needs a permission, or that the table does not have.
+func TestAuthFuncRefusesWhatItCannotAsk(t *testing.T) {
+	everything := ann(t, permissions.Unrestricted())
+	for name, methods := range map[string][]grpcauth.Method{"a question": table(), "not in the table": nil} {
+		t.Run(name, func(t *testing.T) {
+			auth, err := grpcauth.New(kit.Verifier(), methods)
+			require.NoError(t, err)
+			s := new(service)
+			conn := start(t, s, grpc.ChainUnaryInterceptor(middleware.UnaryServerInterceptor(auth.AuthFunc)),
+				grpc.ChainStreamInterceptor(middleware.StreamServerInterceptor(auth.AuthFunc)))
+			for kind, call := range kinds {
+				_, err := call(everything, conn, "sales")
+				requireStatus(t, err, codes.PermissionDenied, grpcauth.ReasonInsufficientScope)
+				require.Empty(t, s.calls(), kind)
+			}
+		})
+	}
 }
 
 func TestAuthFuncThatOnlyReports(t *testing.T) {

@@ -565,7 +565,9 @@ func TestCeilingOfAPartIsItsOwn(t *testing.T) {
 	serve(auth.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		part := httptest.NewRequest("GET", "/wide", nil).WithContext(r.Context())
 		part.Header = r.Header
-		require.Equal(t, 204, serve(auth.Wrap(&somebody{}), part).StatusCode)
+		var next somebody
+		require.Equal(t, 204, serve(auth.Wrap(&next), part).StatusCode)
+		require.True(t, httpauth.Policy(next.requests[0].Context()).Allowed(permissions.Events, slack))
 		require.False(t, httpauth.Policy(r.Context()).Allowed(permissions.Events, slack))
 	})), r)
 }

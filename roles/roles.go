@@ -226,8 +226,13 @@ func (r *Role) Parameters() []string {
 }
 
 // Args has the values of parameters by their names. Each value makes one scope. For an empty list there is no scope:
-// the rules of the template that have the parameter in their path are left out. A parameter that is missing is an
-// error, and so is a wrong value, even if the scope that it would name is left out.
+// the rules of the template that have the parameter in their path are left out, those that withhold something too. A
+// parameter that is missing is an error, and so is a nil list, and a wrong value, even if the scope that it would name
+// is left out.
+//
+// Do not take values from a user who must not choose them. The rules with a value can be more specific than a rule of
+// the template that withholds something, and then they decide. What must never be granted belongs into a policy that
+// [permissions.Narrow] or [permissions.Intersect] joins with that of the role.
 //
 // Two parameters in one path make a scope for each pair of their values. A parameter that is used twice in one
 // path has one value there: with the values x and y, "credential:ext:${p}": {"configuration:ext:${p}": ...} makes
@@ -266,8 +271,8 @@ func (a Assignment) expand() (list []rule, err error) {
 		return fmt.Errorf("%w: role %s: "+format, append([]any{ErrArguments, text.Quote(r.name)}, args...)...)
 	}
 	for _, name := range r.Parameters() {
-		if _, ok := a.Args[name]; !ok {
-			return nil, fail("the parameter %s is missing; give an empty list for no scope at all", text.Quote(name))
+		if a.Args[name] == nil {
+			return nil, fail("the parameter %s is missing or nil; give an empty list for no scope at all", text.Quote(name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Args)) {

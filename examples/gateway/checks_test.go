@@ -215,7 +215,7 @@ var configurationEdits = map[string]map[string][]edit{
 		},
 		"the gateway says who the client is": {
 			{"nginx.conf", "proxy_pass_request_headers off;", ""},
-			{"nginx.conf", "            proxy_set_header X-Auth-Subject $auth_subject;", "            #"},
+			{"nginx.conf", "        proxy_set_header X-Auth-Subject $auth_subject;", "        #"},
 			{"nginx.conf", "proxy_set_header X-Forwarded-For $remote_addr;", ""},
 			{"nginx.conf", "proxy_set_header X-Forwarded-Proto $scheme;", ""},
 			{"nginx.conf", "proxy_set_header X-Forwarded-Host $host;", ""},
