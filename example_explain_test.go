@@ -79,8 +79,10 @@ func ExamplePolicy_SelectCredentials() {
 	}
 	// Output:
 	// SELECT name FROM credentials WHERE owner = $1 AND
-	// (("integration" IS NOT NULL AND "integration" = ANY($2::text[]) AND "integration"::text COLLATE "C" = ANY($2::text[]))
-	// AND ((NOT ("external_id" IS NOT NULL AND "external_id"::text COLLATE "C" = ANY($3::text[]))) OR ("id" IS NOT NULL AND "id" = ANY($4::uuid[]))))
+	// (("integration" IS NOT NULL AND "integration" = ANY($2::text[])
+	// AND ("integration" COLLATE "C")::text COLLATE "C" = ANY($2::text[]))
+	// AND ((NOT ("external_id" IS NOT NULL
+	// AND ("external_id" COLLATE "C")::text COLLATE "C" = ANY($3::text[]))) OR ("id" IS NOT NULL AND "id" = ANY($4::uuid[]))))
 	// $1: the owner
 	// $2: {"slack"}
 	// $3: {"acme"}

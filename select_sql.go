@@ -65,10 +65,12 @@ type Columns struct {
 // quotes is in lower case there, as PostgreSQL reads it. The name becomes part of the text of the
 // query. So it must never come from a request.
 //
-// Beware of the name of a table, or of its alias, in place of a column: PostgreSQL takes that for the whole
-// row. Then a rule that denies a row by this column has no effect.
+// In a query with several tables, give the name with its table. In a subquery, a name alone is that of a column of
+// the table inside, if that has one. A column that is not a text or an identifier, such as a JSON document or an
+// array, must not be named: no rule would match it, and a rule that denies would have no effect.
 //
-// NULL in a column is an absent identifier. A row whose integration is NULL is not selected.
+// NULL in a column is an absent identifier, also the NULL of an outer join that found nothing. A row whose
+// integration is NULL is not selected.
 type Column struct {
 	name string
 	kind columnKind
@@ -189,6 +191,7 @@ func (w *sqlWriter) use(c Columns) error {
 	w.columns[integrationByName] = c.Integration
 	w.columns[credentialByID], w.columns[credentialByExternalID] = c.CredentialID, c.CredentialExternalID
 	w.columns[configurationByID], w.columns[configurationByExternalID] = c.ConfigurationID, c.ConfigurationExternalID
+	names := make(map[string]bool)
 	for p, column := range w.columns {
 		problem := ""
 		switch {
@@ -206,7 +209,15 @@ func (w *sqlWriter) use(c Columns) error {
 		if problem != "" {
 			return columnError(pattern(p), problem)
 		}
+		if column.kind == columnMissing || column.kind == columnNone {
+			continue
+		}
 		w.columns[p].name = w.quoted(column.name)
+		name := strings.ToLower(w.columns[p].name)
+		if names[name] {
+			return columnError(pattern(p), "is the column of another identifier too; name the right one")
+		}
+		names[name] = true
 	}
 	return nil
 }
@@ -502,7 +513,7 @@ func (w *sqlWriter) test(p pattern, list []string, positive bool) string {
 		parts = append(parts, w.indexed(p, list))
 	}
 	switch {
-	case positive && exact == w.indexedExpr(p):
+	case positive && (exact == w.indexedExpr(p) || column.kind == columnUUID):
 	case w.dialect == PostgreSQL && positive:
 		// The same argument once more.
 		parts = append(parts, exact+" = ANY($"+strconv.Itoa(mark+1)+"::text[])")
@@ -542,6 +553,8 @@ func (w *sqlWriter) exact(p pattern) string {
 	column := w.columns[p]
 	lower := p.isID() && column.kind == columnText
 	switch {
+	case column.kind == columnUUID && w.dialect == MariaDB:
+		return "CAST(" + column.name + " AS UUID)" // if it is a BINARY(16), nothing else matches it
 	case column.kind == columnUUID:
 		return column.name
 	case w.dialect == MariaDB:
@@ -561,15 +574,16 @@ func (w *sqlWriter) asText(p pattern) string {
 	switch w.dialect {
 	case MariaDB:
 		if column.kind == columnUUID {
-			return "CAST(" + expr + " AS CHAR(36))"
+			return "CAST(CAST(" + expr + " AS UUID) AS CHAR(36))"
 		}
 		expr = "CONVERT(" + expr + " USING utf8mb4)"
 	case SQLite:
 	default:
-		expr += "::text"
-		if column.kind != columnUUID {
-			expr += ` COLLATE "C"`
+		if column.kind == columnUUID {
+			return expr + "::text"
 		}
+		// The first collation is an error for what is not a text, such as a whole row or a bytea.
+		expr = "(" + expr + ` COLLATE "C")::text COLLATE "C"`
 	}
 	if p.isID() && column.kind == columnText {
 		return "lower(" + expr + ")"

@@ -335,6 +335,11 @@ func TestSelectionWhereErrors(t *testing.T) {
 			"is not the name of a column"},
 		{"a question mark in quotes", all, permissions.SQLite, named(`"a?"`), permissions.ErrSQL,
 			"is not the name of a column"},
+		{"one column for two identifiers", all, permissions.SQLite,
+			with(func(c *permissions.Columns) {
+				c.CredentialID, c.CredentialExternalID = permissions.TextColumn("ID"), permissions.TextColumn("`id`")
+			}), permissions.ErrSQL,
+			"the column for the credential ID is the column of another identifier too; name the right one"},
 		{"NUL in quotes", all, permissions.SQLite, named("\"a\x00\""), permissions.ErrSQL, "is not the name of a column"},
 		{"a quote in other quotes", all, permissions.SQLite, named("\"a`\""), permissions.ErrSQL,
 			"is not the name of a column"},
@@ -409,7 +414,7 @@ func TestSelectionWhereErrors(t *testing.T) {
 
 // TestSelectionWhereNeeds has the only columns of a target that Where needs.
 func TestSelectionWhereNeeds(t *testing.T) {
-	const inIntegration = `("i" IS NOT NULL AND "i" = ANY($1::text[]) AND "i"::text COLLATE "C" = ANY($1::text[]))`
+	const inIntegration = `("i" IS NOT NULL AND "i" = ANY($1::text[]) AND ("i" COLLATE "C")::text COLLATE "C" = ANY($1::text[]))`
 	p := permissions.MustParse(`{"integration:*": true}`)
 	for _, c := range []struct {
 		name   string
@@ -428,7 +433,7 @@ func TestSelectionWhereNeeds(t *testing.T) {
 				Integration: permissions.CheckedColumn("i"), CredentialExternalID: permissions.CheckedColumn("e"),
 			},
 			"(" + inIntegration +
-				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND "e"::text COLLATE "C" = ANY($2::text[])))`},
+				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND ("e" COLLATE "C")::text COLLATE "C" = ANY($2::text[])))`},
 		{"a credential with an ID, of which the external ID is absent",
 			slack.Credential(permissions.ID(idA), permissions.NoExternalID()),
 			permissions.Columns{CredentialID: permissions.UUIDColumn("c")}, `("c" IS NOT NULL AND "c" = ANY($1::uuid[]))`},
@@ -438,7 +443,7 @@ func TestSelectionWhereNeeds(t *testing.T) {
 				CredentialExternalID: permissions.CheckedColumn("e"),
 			},
 			"(" + inIntegration +
-				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND "e"::text COLLATE "C" = ANY($2::text[])) AND ("c" IS NULL))`},
+				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND ("e" COLLATE "C")::text COLLATE "C" = ANY($2::text[])) AND ("c" IS NULL))`},
 		{"a credential without an ID, where no row has one",
 			slack.Credential(permissions.NoID(), permissions.NoExternalID()), permissions.Columns{
 				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.NoColumn(),

@@ -391,3 +391,50 @@ func TestColumnNames(t *testing.T) {
 		})
 	}
 }
+
+// TestColumnsOfOtherTypes has columns whose values no identifier equals. A rule that denies must not lose its effect:
+// the database refuses the query, or finds the value all the same.
+func TestColumnsOfOtherTypes(t *testing.T) {
+	const bytesOfA = "X'3fa85f6457174562b3fc2c963f66afa6'"
+	p := permissions.MustParse(`{"integration:*": true, "credential:3fa85f64-5717-4562-b3fc-2c963f66afa6": false,
+		"credential:ext:c": false}`)
+	for _, c := range []struct {
+		name, create, insert string
+		table                *table
+		id, externalID       permissions.Column
+		refused              bool
+	}{
+		{"MariaDB, binary", "id BINARY(16), external_id VARCHAR(9)", bytesOfA + ", NULL", &tables[6],
+			permissions.UUIDColumn("id"), permissions.TextColumn("external_id"), false},
+		{"PostgreSQL, bytea", "id UUID, external_id BYTEA", "NULL, 'c'", &tables[0],
+			permissions.UUIDColumn("id"), permissions.TextColumn("external_id"), true},
+		{"PostgreSQL, a document", "id UUID, external_id JSONB", `NULL, '"c"'`, &tables[0],
+			permissions.UUIDColumn("id"), permissions.CheckedColumn("external_id"), true},
+		{"PostgreSQL, the whole row", "id UUID, external_id TEXT", "NULL, 'c'", &tables[0],
+			permissions.UUIDColumn("id"), permissions.CheckedColumn("typed"), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			query := c.table.open(t)
+			for _, statement := range []string{
+				`DROP TABLE IF EXISTS typed`,
+				`CREATE TABLE typed (number INT PRIMARY KEY, integration ` + c.table.text + `, ` + c.create + `)`,
+				`INSERT INTO typed VALUES (0, 'a', ` + c.insert + `)`,
+			} {
+				_, err := query(t.Context(), statement)
+				require.NoError(t, err)
+			}
+			where, args, err := p.SelectCredentials(permissions.ProxyAPI, permissions.User()).Where(c.table.dialect,
+				permissions.Columns{
+					Integration: c.table.columns("integration"), CredentialID: c.id, CredentialExternalID: c.externalID,
+				})
+			require.NoError(t, err)
+			numbers, err := query(t.Context(), `SELECT number FROM typed WHERE `+where, args...)
+			if c.refused {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.Empty(t, numbers)
+		})
+	}
+}
