@@ -10,7 +10,8 @@ import (
 
 // The roots of the error tree. [ErrNarrow] and [ErrSQL] are roots too. An error that matches none of them with
 // [errors.Is] reports a misuse in code: a wrong option, [Intersect] or [Narrow] without policies, too many declared
-// permissions, a nil Builder, or [Policy.MarshalJSON] of an intersection.
+// permissions, a nil Builder, [Policy.MarshalJSON] of an intersection, or [Policy.UnmarshalJSON] into a Policy that is
+// not zero.
 var (
 	// ErrClaim matches every refusal of a permissions claim. Such an error is, or wraps, a
 	// [*ParseError].

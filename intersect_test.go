@@ -1,7 +1,6 @@
 package permissions_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -367,12 +366,6 @@ func TestIntersectRules(t *testing.T) {
 	})
 	t.Run("an intersection of intersections has all the parts", func(t *testing.T) {
 		require.Len(t, mustIntersect(both, permissions.MustParse(`{}`), both).Parts(), 7)
-	})
-	t.Run("decoding replaces it", func(t *testing.T) {
-		p := *both
-		require.NoError(t, json.Unmarshal([]byte(`{"integration:*":true}`), &p))
-		require.Nil(t, p.Parts())
-		require.True(t, p.Allowed(permissions.Events, slack))
 	})
 }
 

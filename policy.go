@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -14,7 +15,7 @@ import (
 
 // A Policy is what a claim allows: its rules, and the answers that follow from them. It can also be
 // what several policies allow together, see [Intersect]. It does not change, so any number of
-// goroutines can share one. Only [Policy.UnmarshalJSON] writes to a Policy.
+// goroutines can share one. Only [Policy.UnmarshalJSON] writes to a Policy, to a zero one.
 //
 // A nil Policy and the zero Policy deny everything (SPEC 7.2).
 type Policy struct {
@@ -300,17 +301,22 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return encode(sorted(rules, integrationLevel))
 }
 
-// UnmarshalJSON is [Parse] without options. It replaces all of p: hooks of [Policy.Observe] are gone. On an error
-// it leaves p as it was.
+// UnmarshalJSON is [Parse] without options, into a zero Policy. A Policy does not change, and others may have the pointer.
+// So it is an error if p is not zero, as in a struct that is decoded into for the second time: decode each value into a
+// new one. On an error it leaves p as it was.
 //
-// Beware: encoding/json matches the names of struct fields without regard to letter case, and
-// calls UnmarshalJSON again for a repeated member. Claims of package usertoken does neither.
+// Beware: encoding/json matches the names of struct fields without regard to letter case. Claims of package
+// usertoken does not.
 func (p *Policy) UnmarshalJSON(data []byte) error {
 	parsed, err := Parse(data)
-	if err == nil {
-		*p = *parsed
+	if err != nil {
+		return err
 	}
-	return err
+	if p == nil || !p.isNone() {
+		return errors.New("permissions: UnmarshalJSON: the Policy is not a zero one; decode into a new one")
+	}
+	*p = *parsed
+	return nil
 }
 
 // A pathGrant is a rule as values: its path, with the zero Scope after its end, and its grant.

@@ -458,42 +458,42 @@ func TestPolicyMarshalJSON(t *testing.T) {
 	})
 }
 
-// What is read replaces what was there. Nothing is merged.
+// A Policy does not change, so only a zero one can be decoded into.
 func TestPolicyUnmarshalJSON(t *testing.T) {
-	t.Run("it replaces", func(t *testing.T) {
+	t.Run("into a zero policy", func(t *testing.T) {
 		var p permissions.Policy
-		require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:*":true}`)))
-		require.True(t, p.Allowed(permissions.Events, jira))
+		for _, bad := range []string{"null", "", "[]", `{"integration:*":null}`, `{"integration:*":["nope"]}`} {
+			require.ErrorIs(t, p.UnmarshalJSON([]byte(bad)), permissions.ErrClaim)
+			require.Equal(t, permissions.ReasonNoPolicy, p.Decide(permissions.Events, slack).Reason)
+		}
 		require.NoError(t, p.UnmarshalJSON([]byte(`{"integration:slack":true}`)))
 		require.Equal(t, permissions.ReasonNoRule, p.Decide(permissions.Events, jira).Reason)
 		require.True(t, p.Allowed(permissions.Events, slack))
 	})
-	t.Run("an error leaves the policy as it was", func(t *testing.T) {
-		p := *permissions.MustParse(`{"integration:slack":true}`)
-		for _, bad := range []string{"null", "", "[]", `{"integration:*":null}`, `{"integration:*":["nope"]}`} {
-			require.ErrorIs(t, p.UnmarshalJSON([]byte(bad)), permissions.ErrClaim)
-			require.Equal(t, map[string]string{"integration:slack": "all"}, grantsOf(&p))
-		}
-	})
-	t.Run("a copy is another policy", func(t *testing.T) {
-		p := *permissions.MustParse(`{"integration:slack":true}`)
-		before := p
-		require.NoError(t, p.UnmarshalJSON([]byte(`{}`)))
-		require.True(t, before.Allowed(permissions.Events, slack))
-		require.Equal(t, permissions.ReasonNoRule, p.Decide(permissions.Events, slack).Reason)
-	})
-	t.Run("an unrestricted policy stays the same for others", func(t *testing.T) {
-		unrestricted := permissions.Unrestricted()
-		require.NoError(t, unrestricted.UnmarshalJSON([]byte(`{}`)))
-		require.Equal(t, permissions.ReasonNoRule, unrestricted.Decide(permissions.Events, slack).Reason)
-		require.True(t, permissions.Unrestricted().Allowed(permissions.Events, slack))
-	})
-	t.Run("the hooks of an observed policy are replaced too", func(t *testing.T) {
-		p := *permissions.MustParse(`{"integration:slack":true}`).Observe(func(permissions.Observation) {
-			require.Fail(t, "the policy was replaced")
+	for name, p := range map[string]*permissions.Policy{
+		"with rules":   permissions.MustParse(`{"integration:slack":["events"]}`),
+		"of {}":        permissions.MustParse(`{}`),
+		"unrestricted": permissions.Unrestricted(),
+		"observed":     permissions.MustParse(`{}`).Observe(func(permissions.Observation) {}),
+		"intersection": mustIntersect(permissions.MustParse(`{}`), permissions.MustParse(`{}`)),
+		"nil":          nil,
+	} {
+		t.Run("into a policy "+name, func(t *testing.T) {
+			before := p.Decide(permissions.Events, slack)
+			require.ErrorContains(t, p.UnmarshalJSON([]byte(`{"integration:*":true}`)), "decode into a new one")
+			require.Equal(t, before, p.Decide(permissions.Events, slack))
 		})
-		require.NoError(t, p.UnmarshalJSON([]byte(`{}`)))
-		require.False(t, p.Allowed(permissions.Events, slack))
+	}
+	t.Run("a struct that is decoded into for the second time", func(t *testing.T) {
+		var row struct{ Ceiling *permissions.Policy }
+		require.NoError(t, json.Unmarshal([]byte(`{"ceiling":{}}`), &row))
+		guest := row.Ceiling
+		require.Error(t, json.Unmarshal([]byte(`{"ceiling":{"integration:*":true}}`), &row))
+		require.False(t, guest.Allowed(permissions.Events, slack))
+	})
+	t.Run("a member that is repeated", func(t *testing.T) {
+		var row struct{ Ceiling permissions.Policy }
+		require.Error(t, json.Unmarshal([]byte(`{"ceiling":{},"ceiling":{"integration:*":true}}`), &row))
 	})
 	t.Run("null", func(t *testing.T) {
 		pointer := permissions.MustParse(`{"integration:*":true}`)

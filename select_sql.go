@@ -120,6 +120,10 @@ func NoColumn() Column { return Column{kind: columnNone} }
 // len(args)+1. Nothing from the policy and nothing from the target is part of the text: all of it
 // is arguments. They are strings, which every driver takes. The text depends on the policy.
 //
+// Beware of the order where each placeholder is a plain ?. An argument on the wrong side of the condition
+// shifts all others, and the database does not notice: denied rows are selected. And put the rest of the
+// WHERE clause into parentheses if it has an OR.
+//
 // The condition selects a row if, and only if, the row is in the target T that the selection is
 // within, and [Selection.Has] is true for the target that is made of T and the identifiers of the
 // row. It is true or false for every row and never NULL, so that NOT gives all other rows, those in

@@ -414,7 +414,8 @@ func TestSelectionWhereErrors(t *testing.T) {
 
 // TestSelectionWhereNeeds has the only columns of a target that Where needs.
 func TestSelectionWhereNeeds(t *testing.T) {
-	const inIntegration = `("i" IS NOT NULL AND "i" = ANY($1::text[]) AND ("i" COLLATE "C")::text COLLATE "C" = ANY($1::text[]))`
+	const inIntegration = `("i" IS NOT NULL AND "i" = ANY($1::text[]) ` +
+		`AND ("i" COLLATE "C")::text COLLATE "C" = ANY($1::text[]))`
 	p := permissions.MustParse(`{"integration:*": true}`)
 	for _, c := range []struct {
 		name   string
@@ -443,7 +444,8 @@ func TestSelectionWhereNeeds(t *testing.T) {
 				CredentialExternalID: permissions.CheckedColumn("e"),
 			},
 			"(" + inIntegration +
-				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND ("e" COLLATE "C")::text COLLATE "C" = ANY($2::text[])) AND ("c" IS NULL))`},
+				` AND ("e" IS NOT NULL AND "e" = ANY($2::text[]) AND ("e" COLLATE "C")::text COLLATE "C" = ANY($2::text[]))` +
+				` AND ("c" IS NULL))`},
 		{"a credential without an ID, where no row has one",
 			slack.Credential(permissions.NoID(), permissions.NoExternalID()), permissions.Columns{
 				Integration: permissions.CheckedColumn("i"), CredentialID: permissions.NoColumn(),

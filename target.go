@@ -279,7 +279,8 @@ func ExternalIDPtr(id *string) Identifier {
 // an external ID, after one leading ext: has been removed. The other identifier stays unknown.
 //
 // Look the object up by the same rule. A UUID parser, or a column of the type uuid, may accept another
-// spelling as an ID, and then find another object than the one that the policy decided about.
+// spelling as an ID, and then find another object than the one that the policy decided about. So does a
+// comparison of external IDs that ignores letter case, accents or spaces.
 //
 // A caller that has loaded the object gives the object's own identifiers, and not a Reference
 // beside them: two IDs, or two external IDs, make a target invalid.

@@ -9,6 +9,12 @@ import "github.com/connectperms/permissions"
 // allows an ID is not covered by an outer one that denies an external ID in the same place, because one object may
 // have both. Name an object by the same identifier in both policies.
 //
+// It counts the permissions that one of the policies declares. A grant of true also grants what a service declares that
+// the policies do not know (SPEC 1.9), and an array of all ten does not: parse both with the options of the services.
+//
+// The order matters: with the policies exchanged, a request for more than the caller has is covered. And Covers does not
+// know whose the objects are.
+//
 // Nil and zero policies are covered by every policy. An unrestricted policy covers every policy that
 // declares no more permissions than it does. An intersection is covered as exactly as any other policy.
 func Covers(outer, inner *permissions.Policy) (ok bool, counterexample Question) {

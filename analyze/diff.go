@@ -11,6 +11,8 @@ import (
 
 // A Relation says how much the second of two policies allows, compared with the first one. The zero
 // Relation is RelationEqual.
+//
+// To refuse a change that allows more, refuse RelationBoth too, or take [Covers].
 type Relation uint8
 
 const (
@@ -124,7 +126,8 @@ func (r Regions) join(print func(Region) string) string {
 // maxListed is how many regions are listed at most.
 const maxListed = 5
 
-// Diff returns all that changes from one policy to another.
+// Diff returns all that changes from one policy to another, as [Covers] counts: of the permissions that one of them
+// declares.
 //
 // The changes tell whether the answer to a question changes, if the question leaves no identifier unknown. A question
 // whose action acts below its target leaves some unknown (SPEC 4.3): settings:read of an integration is about some

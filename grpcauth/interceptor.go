@@ -55,7 +55,7 @@ func New(verifier *usertoken.Verifier, methods []Method, opts ...Option) (*Inter
 //	server := grpc.NewServer(auth.ServerOptions()...)
 //
 // They chain: interceptors of options before these are outside, and those of options after these are
-// inside.
+// inside. One inside must not change a message, because the question was asked about what came.
 func (i *Interceptor) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(i.Unary), grpc.ChainStreamInterceptor(i.Stream)}
 }

@@ -46,8 +46,8 @@
 //
 // Claims belong to a token, and not to a context. A middleware that finds claims in the context of a
 // request uses them only if it made them itself, for the very token that the request has now, and
-// if they still hold. Otherwise it verifies the token of the request. So each part of a batch is
-// answered by its own token, even if all parts have the context of the batch.
+// if they still hold. Otherwise it verifies the token of the request. So each part of a batch that goes
+// through the middleware again is answered by its own token, even if all parts have the context of the batch.
 //
 // # CORS
 //

@@ -1,6 +1,7 @@
 package httpauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,7 +19,7 @@ var ErrNotFound = errors.New("not found")
 // returned. So nothing is loaded twice, and the object is what was checked.
 //
 // Whatever else the request names was not checked. The handler takes the integration from the object and not from
-// the URL, and it asks [Policy] about every other object that it changes.
+// the URL, and it asks [Check] about every other object that it works on.
 //
 // Load gives the target every identifier that the object has, and marks each that it does not have as absent. It can
 // use [FromContext], such as to find only what belongs to the subject.
@@ -64,15 +65,25 @@ func Guard[T any](
 			m.answer(w, r, err)
 			return
 		}
-		if m.mustAsk(r) && m.answerError(w, r, guard(r, action, target)) {
+		if m.mustAsk(r) && m.answerError(w, r, Check(r.Context(), action, target)) {
 			return
 		}
 		next(w, r, object)
 	}))
 }
 
-func guard(r *http.Request, action permissions.Permission, target permissions.Target) error {
-	policy := Policy(r.Context())
+// Check asks the policy of a context ([Policy]) as [Guard] does, for a handler that works on another object
+// too. It returns nil for a yes. It returns an error that matches [ErrNotFound] if the caller may not see the
+// target, and otherwise that of [permissions.Policy.Check]. [WriteError] answers with it:
+//
+//	if err := httpauth.Check(r.Context(), permissions.ConfigWrite, other.target()); err != nil {
+//		httpauth.WriteError(w, r, err)
+//		return
+//	}
+//
+// Ask before anything is changed.
+func Check(ctx context.Context, action permissions.Permission, target permissions.Target) error {
+	policy := Policy(ctx)
 	err := policy.Check(action, target)
 	switch {
 	case err == nil || policy.Visible(target):

@@ -142,6 +142,38 @@ func TestGuardLogsWhyAnObjectIsNotFound(t *testing.T) {
 	require.Contains(t, log.only(t)["error"], "not found: permissions: invalid question: ")
 }
 
+// A handler that asks about another object answers as Guard does.
+func TestCheck(t *testing.T) {
+	auth := newAuth()
+	for _, c := range []struct {
+		name   string
+		policy *permissions.Policy
+		id     string
+		status int
+	}{
+		{"allowed", everything, annsID, 204},
+		{"denied, but visible", permissions.MustParse(`{"integration:*":["events"]}`), bensID, 403},
+		{"not visible", hidden, bensID, 404},
+		{"cannot be a target", everything, configID, 404},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := auth.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if err := httpauth.Check(r.Context(), permissions.ProxyAPI, rows[c.id].target()); err != nil {
+					httpauth.WriteError(w, r, err)
+					return
+				}
+				w.WriteHeader(204)
+			}))
+			require.Equal(t, c.status, serve(h, request(t, "ann", c.policy)).StatusCode)
+		})
+	}
+	t.Run("without claims", func(t *testing.T) {
+		err := httpauth.Check(t.Context(), permissions.ProxyAPI, rows[annsID].target())
+		require.ErrorIs(t, err, httpauth.ErrNotFound)
+		require.ErrorIs(t, err, permissions.ErrDenied)
+	})
+}
+
 // A handler that asks for itself gets the same with ErrNotFound.
 func TestErrNotFoundInAHandler(t *testing.T) {
 	auth := newAuth()

@@ -59,6 +59,9 @@ type TargetFunc func(*http.Request) (permissions.Target, error)
 // Target is usually [Sources.Target]. It is called after the token was accepted, so it can use
 // [FromContext].
 //
+// The action does not depend on the method. So write the method into the pattern of the route, and change it
+// (X-HTTP-Method-Override) only outside of the mux.
+//
 // A denial is answered with 403. An error of target that matches [permissions.ErrQuestion], and a
 // target that is invalid, are answered with 400. An [*Error] is answered with its own status, and any
 // other error as [WriteError] does. An action that the policy does not know, such as the empty one, and

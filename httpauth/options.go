@@ -35,7 +35,7 @@ type options struct {
 // Retry-After and Cache-Control are set before, and the function may change them. The status is e.Status unless the
 // function writes another one. Do not write e.Err, which names the rule that denied. Choose the answer by e.Status
 // alone, so that both kinds of 404 stay the same (see [Guard]). Where the function has no answer of its own, it calls
-// [Error.ServeHTTP], which sets these headers anew. With nil, this package writes the response.
+// [Error.ServeHTTP], which sets Cache-Control anew, and WWW-Authenticate if the answer needs it. With nil, this package writes the response.
 //
 // A service that answers the platform's SDK in a browser needs one. On a 401 or 403 that is not on a
 // path of the proxy, the SDK logs the user out, unless the answer is of the type application/json and
@@ -111,7 +111,7 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 //
 //	httpauth.WithCheck(func(ctx context.Context, claims *usertoken.Claims) error {
 //		revoked, err := store.revoked(ctx, claims.ID)
-//		if revoked {
+//		if revoked || claims.ID == "" { // nobody could revoke a token without a jti
 //			return httpauth.ErrRevoked
 //		}
 //		return err
@@ -180,7 +180,7 @@ func WithTokenFrom(token func(*http.Request) (string, error)) Option {
 // ReportOnly makes a middleware report its decisions and let every request pass. It is for the time
 // in which this package replaces a check written by hand: the old check still decides, and the log
 // tells where the two differ. It has no effect without [WithLogger]: a middleware that reports to nobody would only
-// leave the door open.
+// leave the door open. The logger must let the level WARN through.
 //
 // A request that would be refused is logged with the attribute report_only, and the observers see the
 // question. Then the request passes. If the token was refused, the request has no claims: [Policy] denies

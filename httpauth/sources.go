@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/connectperms/permissions"
@@ -40,6 +41,8 @@ const (
 // asks about the row that it loads.
 //
 // Look it up by the same rule too: only a UUID in its usual spelling is an ID, and all else is an external ID.
+// Compare external IDs by bytes. A collation that ignores letter case or accents, and a column of numbers, find the
+// row of another external ID.
 // If the service reads 3fa85f6457174562b3fc2c963f66afa6 as a UUID, the policy is asked about an external ID that
 // no row has, and a rule that denies the external ID of the row does not match. The integration must have the
 // name that claims have. If the service finds Slack under slack, Slack and its UUID, take the name from
@@ -136,10 +139,20 @@ func (s Source) read(r *http.Request, field string) (ref string, ok bool, err er
 // spelled unusually. Then the policy would be asked about another name than the one that is meant,
 // and a rule that denies the right one would not match. For names that do hold such text, write a
 // [Source] that takes the value as your router has it, and look up the object by the same value.
+//
+// So is a path with a segment . or .. in it, in any spelling. What is behind the service, such as a server that a
+// proxy passes the path on to, could take it for another path.
+//
+// A second ServeMux inside the first one sets path values anew. Give the wildcards of the two different names.
 func Path(name string) Source {
 	return func(r *http.Request) (string, bool, error) {
 		value := r.PathValue(name)
 		switch {
+		case r.URL != nil && hasDotSegment(r.URL.Path):
+			return "", false, &permissions.QuestionError{
+				Problem: "may be another name: there is a segment . or .. in the path",
+				Remedy:  "send the path without it",
+			}
 		case value == "":
 			return "", false, &permissions.QuestionError{
 				Problem: fmt.Sprintf("is missing: there is no path value %q", name),
@@ -154,6 +167,10 @@ func Path(name string) Source {
 		}
 		return value, true, nil
 	}
+}
+
+func hasDotSegment(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
 }
 
 // hasEscape reports whether s holds a percent sign and two hexadecimal digits.
@@ -175,7 +192,8 @@ func isHex(c byte) bool {
 }
 
 // Query takes the query parameter of the given name from the URL, and never from a form in the
-// body. A request may leave it out. A request that has it more than once, that has it empty, or
+// body. So the handler takes it from r.URL.Query() too: r.FormValue would take one in the body
+// instead. A request may leave it out. A request that has it more than once, that has it empty, or
 // whose query is malformed anywhere, is answered with 400.
 func Query(name string) Source {
 	return func(r *http.Request) (string, bool, error) {

@@ -176,6 +176,8 @@ func TestSourcesRefuse(t *testing.T) {
 			escaped},
 		{"path value with a late escape", headers, path("%%zz%4F"), "integration",
 			escaped},
+		{"dot segment in the path", headers, func(r *http.Request) { r.URL.Path = "/proxy/slack/../salesforce" },
+			"integration", "may be another name: there is a segment . or .. in the path; send the path without it"},
 		{"path value *", headers, path("*"), "integration", ""},
 		{"path value ext:", headers, path("ext:slack"), "integration", ""},
 		{"path value with a NUL", headers, path("\x00"), "integration", ""},
@@ -358,4 +360,19 @@ func TestQueryIsNotAForm(t *testing.T) {
 	body, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
 	require.Equal(t, "credential=sales", string(body))
+}
+
+// A mux decodes a path value, and lets dot segments that are escaped pass. A server behind a proxy may not.
+func TestPathRefusesDotSegments(t *testing.T) {
+	auth := newAuth()
+	mux := http.NewServeMux()
+	sources := httpauth.Sources{Integration: httpauth.Path("integration")}
+	mux.Handle("/proxy/{integration}/{rest...}", auth.Require(permissions.Events, sources.Target)(&somebody{}))
+	for path, status := range map[string]int{
+		"/proxy/slack/x": 204, "/proxy/slack/..x/.y": 204, "/proxy/slack/%2e%2e/salesforce/x": 400,
+		"/proxy/slack/..%2fsalesforce/x": 400, "/proxy/slack/a/%2e": 400,
+	} {
+		r := kit.Authorize(t, httptest.NewRequest("GET", path, nil), "ann", everything)
+		require.Equal(t, status, serve(mux, r).StatusCode, path)
+	}
 }

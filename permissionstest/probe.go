@@ -24,8 +24,8 @@ const probeClaim = `{
 //
 //	w := httptest.NewRecorder()
 //	server.ServeHTTP(w, kit.Authorize(t, request, "ann", permissionstest.Probe()))
-//	if w.Code == http.StatusForbidden {
-//		t.Errorf("the handler leaves an identifier out")
+//	if w.Code != http.StatusOK {
+//		t.Errorf("got %d: the handler leaves an identifier out", w.Code)
 //	}
 //
 // A handler that asks about less than the action acts on (SPEC 3.3), such as proxy-api about an
@@ -40,8 +40,8 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 // Denials yields policies with which a request must be refused if its handler does these actions with a target, each
 // with what it denies. For each action, there is one policy for each known identifier of the target: the name of the
 // integration, and the IDs and external IDs of the credential and the configuration. It denies that one action, and
-// the permissions that include it, at the scope of that one identifier. It allows everything else, but for
-// permissions that are not among the ten: it denies those at that scope too:
+// the permissions that include it, at the scope of that one identifier. It allows everything else, also below that
+// scope where the action does not act there. Permissions that are not among the ten are denied at that scope too:
 //
 //	for denied, policy := range permissionstest.Denials(t, target, permissions.ProxyAPI) {
 //		w := httptest.NewRecorder()
@@ -55,14 +55,14 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 // are the usual causes:
 //
 //   - Its query does not select the external ID, so the handler says that there is none.
-//   - It takes the integration from the URL and not from the row.
+//   - It takes the integration from the URL and not from the row, if the request names another one than the row has.
 //   - It takes one identifier for another one.
 //   - It says that an object is new, and uses one that exists.
-//   - It asks about the user, or about the integration alone.
+//   - It asks about the user, or about the integration alone, or about something below the target.
 //   - It asks about another action, or only whether the target is visible.
 //
 // A test with [Probe] does not find this, because all that the handler asks about is known. So test a handler with
-// Probe and with Denials.
+// Probe first, which must succeed, and with Denials. Look also at what the handler has changed: nothing, after a refusal.
 //
 // Write the target out in the test: each identifier is known, or known to be absent. A function of the handler would
 // make the handler's mistake again. Give the target an external ID, so that there is a policy for it. If a request does
@@ -90,7 +90,7 @@ func Denials(
 	return func(yield func(string, *permissions.Policy) bool) {
 		for _, d := range denialsOf(actions) {
 			for _, scope := range scopesOf(target) {
-				if !yield(d.text+scope.String(), allExcept(scope, d.others)) {
+				if !yield(d.text+scope.String(), denying(scope, d, target)) {
 					return
 				}
 			}
@@ -101,6 +101,7 @@ func Denials(
 // A denial is what a policy denies at a scope.
 type denial struct {
 	text   string                   // before the scope
+	action permissions.Permission   // "" for everything
 	others []permissions.Permission // that the policy allows there
 }
 
@@ -114,7 +115,7 @@ func denialsOf(actions []permissions.Permission) []denial {
 		others := slices.DeleteFunc(permissions.AllPermissions(), func(p permissions.Permission) bool {
 			return permissions.NewPermissionSet(p).Has(action)
 		})
-		denials = append(denials, denial{string(action) + " at ", others})
+		denials = append(denials, denial{string(action) + " at ", action, others})
 	}
 	return denials
 }
@@ -143,13 +144,34 @@ func scopesOf(target permissions.Target) []permissions.Scope {
 	return scopes
 }
 
-// allExcept returns the policy that allows everything, and at one scope only these permissions.
-func allExcept(scope permissions.Scope, allowed []permissions.Permission) *permissions.Policy {
+// denying returns the policy that has a denial at a scope of a target, and allows everything else. Where the target
+// stays denied, it allows everything below the target too, for a handler that asks about that.
+func denying(scope permissions.Scope, d denial, target permissions.Target) *permissions.Policy {
+	var below []permissions.Scope
+	policy := allExcept(scope, d.others, below)
+	for _, s := range []string{"credential:*", "configuration:*"} {
+		wildcard := permissions.MustParseScope(s)
+		if d.action == "" || wildcard.Kind() <= target.Level() {
+			continue
+		}
+		if wider := allExcept(scope, d.others, append(below, wildcard)); !wider.Allowed(d.action, target) {
+			below, policy = append(below, wildcard), wider
+		}
+	}
+	return policy
+}
+
+// allExcept returns the policy that allows everything, and at one scope only these permissions. Where something below
+// is given, it allows everything there.
+func allExcept(scope permissions.Scope, allowed []permissions.Permission, below []permissions.Scope) *permissions.Policy {
 	var b permissions.Builder
 	if !scope.IsWildcard() {
 		b.AnyIntegration().AllowAll()
 	}
 	b.At(scope).Allow(allowed...)
+	for _, s := range below {
+		b.At(s).AllowAll()
+	}
 	policy, err := b.Build()
 	if err != nil {
 		panic(err) // these rules are a policy in any case

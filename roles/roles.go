@@ -86,8 +86,8 @@ var ErrTemplate = errors.New("roles: the template is wrong")
 // values for its parameters, and roles that do not declare the same permissions.
 var ErrArguments = errors.New("roles: the arguments are wrong")
 
-// escape matches a letter of ASCII that JSON spells out.
-var escape = regexp.MustCompile(`\\u00[0-7][0-9A-Fa-f]`)
+// escape matches a letter of ASCII that JSON spells out, and a backslash that is escaped.
+var escape = regexp.MustCompile(`\\\\|\\u00[0-7][0-9A-Fa-f]`)
 
 var parameter = regexp.MustCompile(`\$\{([A-Za-z][A-Za-z0-9_]*)\}`)
 
@@ -98,6 +98,9 @@ func New(name, template string, opts ...permissions.Option) (*Role, error) {
 	r := &Role{name: name, parameters: make(map[string]string), options: slices.Clone(opts)}
 	r.known = knownTo(opts)
 	names := strings.ToLower(escape.ReplaceAllStringFunc(template, func(match string) string {
+		if match == `\\` {
+			return match
+		}
 		letter, _ := strconv.ParseUint(match[2:], 16, 7) // the expression has room for no other
 		return string(rune(letter))
 	}))

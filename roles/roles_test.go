@@ -173,6 +173,12 @@ func TestTemplateThatHasThePlaceholder(t *testing.T) {
 	require.Equal(t, `{"credential:ext:x":["workflows"],"credential:`+idA+`":["events"],"credential:`+placeholder+`":[]}`,
 		claimOf(t, p))
 
+	backslash := `"configuration:ext:\\u00` + placeholder + `":false`
+	r = roles.MustNew("r", `{"integration:${p}":true,`+backslash+`}`)
+	p, err = r.With(roles.Args{"p": {"x"}}).Policy()
+	require.NoError(t, err)
+	require.Equal(t, `{"integration:x":true,"configuration:ext:\\u00`+placeholder+`":[]}`, claimOf(t, p))
+
 	escaped := strings.Replace(placeholder, "61-6d", `\u0036\u0031\u002d6d`, 1)
 	r = roles.MustNew("r", `{"integration:`+escaped+`":{"credential:ext:${c}":false}}`)
 	p, err = r.With(roles.Args{"c": {"x"}}).Policy()

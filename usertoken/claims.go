@@ -130,7 +130,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 // An error about such names, or about a value that does not fit, matches [ErrToken]. If a method such as
 // UnmarshalJSON fails, the error has at most the beginning of that method's text, which may repeat the whole value,
 // and does not wrap that method's error. Two errors do not match ErrToken: that the claims were not read from JSON,
-// and that the argument is not what json.Unmarshal can decode into.
+// and that the argument is nil or not a pointer.
 func (c *Claims) Decode(into any) error {
 	if c == nil || c.text == "" {
 		return errors.New("usertoken: Decode: the claims were not read from a token; take them from Verifier.Verify")

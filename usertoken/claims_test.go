@@ -405,8 +405,6 @@ func TestPolicyInAStruct(t *testing.T) {
 		`{` + claimMember + `null}`: {none, true},
 		`{` + claimMember + `{}}`:   {noRule, false},
 		`{` + claimMember + `{"integration:*":["events"]}}`: {granted, false},
-		// A repeated name replaces and does not merge.
-		`{` + claimMember + `{"integration:*":true},` + claimMember + `{"integration:slack":true}}`: {noRule, false},
 	} {
 		t.Run(text, func(t *testing.T) {
 			var p byPointer
@@ -422,6 +420,11 @@ func TestPolicyInAStruct(t *testing.T) {
 			require.Equal(t, test.reason, v.Policy.Decide(permissions.Events, permissions.User()).Reason)
 		})
 	}
+	t.Run("a repeated name", func(t *testing.T) {
+		text := []byte(`{` + claimMember + `{"integration:slack":true},` + claimMember + `{"integration:*":true}}`)
+		require.Error(t, json.Unmarshal(text, new(byPointer)))
+		require.Error(t, json.Unmarshal(text, new(byValue)))
+	})
 }
 
 func TestDecode(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -162,7 +163,7 @@ func (o signOption) applySign(s *signOptions) { o(s) }
 // WithAudience names the audiences. A [Verifier] accepts a token whose aud holds one of them, and a
 // [Signer] writes all of them into aud. They replace the audience of the project in the cloud,
 // useparagon.com/PROJECT_ID. It is for a self-hosted Paragon, for a project with several hosts, and
-// for tokens of other issuers.
+// for tokens of other issuers. For several issuers make a Verifier each: see [WithKeys].
 func WithAudience(audiences ...string) TokenOption {
 	audiences = slices.Clone(audiences)
 	return tokenOption(func(o *tokenOptions) { o.audiences = o.names("WithAudience", "audience", audiences) })
@@ -243,6 +244,9 @@ func WithClaimOptions(opts ...permissions.Option) VerifierOption {
 
 // WithKeys adds keys, so that tokens signed with an old and with a new key are accepted while keys
 // rotate. A token must be signed with one of them. Keys of several WithKeys add up.
+//
+// Each key is good for each issuer and audience that the Verifier accepts. So keys of different issuers, or of
+// projects that must not speak for each other, need a Verifier each.
 func WithKeys(keys ...*rsa.PublicKey) VerifierOption {
 	keys = slices.Clone(keys)
 	return verifierOption(func(v *verifierOptions) { v.keys = append(v.keys, keys...) })
@@ -412,7 +416,7 @@ func encodeOwn(own any) ([]byte, error) {
 	data, err := json.Marshal(own)
 	switch {
 	case err != nil:
-		return nil, signError("WithClaims: %s", text.Plain(err.Error())) // a method such as MarshalJSON may repeat the value
+		return nil, signError("WithClaims: %s", text.Plain(fmt.Sprint(err))) // its MarshalJSON may repeat the value, or return a nil pointer
 	case data[0] != '{':
 		return nil, signError("WithClaims: the value is not a JSON object; give a struct or a map")
 	}

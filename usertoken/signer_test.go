@@ -397,6 +397,20 @@ func (chattyMarshaler) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("the value\nis " + strings.Repeat("secret ", 1000))
 }
 
+func TestWithClaimsWithANilError(t *testing.T) {
+	_, err := newSigner(t).SignUnrestricted(testSubject, usertoken.WithClaims(map[string]any{"x": nilMarshaler{}}))
+	require.ErrorIs(t, err, usertoken.ErrSign)
+}
+
+// nilMarshaler returns a nil pointer as its error by mistake, whose method Error panics.
+type nilMarshaler struct{}
+
+func (nilMarshaler) MarshalJSON() ([]byte, error) { return nil, (*fieldError)(nil) }
+
+type fieldError struct{ text string }
+
+func (e *fieldError) Error() string { return e.text }
+
 func TestWithClaimsShortensTheErrorOfAMethod(t *testing.T) {
 	_, err := newSigner(t).SignUnrestricted(testSubject, usertoken.WithClaims(chattyMarshaler{}))
 	require.ErrorIs(t, err, usertoken.ErrSign)

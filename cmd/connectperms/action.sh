@@ -15,11 +15,17 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mapfile -t pathspecs < <(sed '/^[[:space:]]*$/d' <<<"$CLAIMS")
+for pathspec in "${pathspecs[@]:-}"; do
+	if [ -z "$pathspec" ] || [ -z "$(git ls-files -- "$pathspec")" ]; then
+		echo "::error::no file is a claim: the input claims matches nothing with '$pathspec'"
+		exit 1
+	fi
+done
 mapfile -d '' -t files < <(git ls-files -z -- "${pathspecs[@]}")
-if [ "${#files[@]}" -eq 0 ]; then
-	echo "::error::no file is a claim: the input claims matches nothing"
-	exit 1
-fi
+case $FAIL_ON_FINDINGS in
+true | false) ;;
+*) echo "::error::fail-on-findings is true or false" && exit 1 ;;
+esac
 
 # try runs a command. An answer of no (exit code 2) is remembered if it counts, and an error ends everything.
 failed=0
@@ -34,10 +40,15 @@ try() {
 	esac
 }
 
-try "$FAIL_ON_FINDINGS" "$connectperms" lint -o github "${files[@]}"
+try "$FAIL_ON_FINDINGS" "$connectperms" lint -o github -- "${files[@]}"
 
-if [ -n "$BASE" ]; then
+if [ -z "$BASE" ]; then
+	echo "::warning::no claim is compared, because there is no base: this is not a pull request, and the input base is empty"
+else
 	base=$(git merge-base "$BASE" HEAD) || { echo "::error::there is no commit $BASE; check out with fetch-depth: 0" && exit 1; }
+	if [ "$base" = "$(git rev-parse HEAD)" ]; then
+		echo "::warning::no claim is compared, because the base is the commit that is checked out"
+	fi
 	for file in "${files[@]}"; do
 		# What a renamed file was called before.
 		before=$(git diff -M -z --diff-filter=R --name-status "$base" -- "${pathspecs[@]}" | tr '\0' '\n' |

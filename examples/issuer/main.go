@@ -13,6 +13,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -75,7 +76,7 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := usertoken.NewVerifier(project, &key.PublicKey)
+	verifier, err := usertoken.NewVerifier(project, &key.PublicKey, usertoken.RequireClaim())
 	if err != nil {
 		return err
 	}
@@ -160,10 +161,17 @@ func received(signer *usertoken.Signer, verifier *usertoken.Verifier, claim stri
 	return verifier.Verify(token)
 }
 
-// issue signs a token with what is requested, as far as the admin has it. It does not outlive the admin's token.
+// teams is in place of your database: for whom an admin may sign. A policy says what, and not whose.
+var teams = map[string][]string{"admin@example.com": {"anna@example.com", "ben@example.com"}}
+
+// issue signs a token with what is requested, as far as the admin has it, for somebody whom the admin may sign for. It
+// does not outlive the admin's token.
 func issue(signer *usertoken.Signer, admin *usertoken.Claims, subject string, requested *permissions.Policy) (
 	string, error,
 ) {
+	if !slices.Contains(teams[admin.Subject], subject) {
+		return "", fmt.Errorf("%s may not sign for this subject", admin.Subject)
+	}
 	narrowed, err := permissions.Narrow(admin.Policy, requested)
 	if err != nil {
 		return "", err

@@ -126,6 +126,41 @@ func TestJoin(t *testing.T) {
 	require.Equal(t, []string{explainedID(2, 1), explainedID(2, 3)}, ids(t, query+" ORDER BY f.id", args...))
 }
 
+// TestQuestionMarks has arguments before the condition and after it.
+func TestQuestionMarks(t *testing.T) {
+	ctx, db := t.Context(), openSQLite(t)
+	newDocumentedTable(t, db, "SQLite")
+	const owner, after, size = "ann", "00000000-0000-4000-8000-000000000001", 50
+	for n, row := range []struct{ owner, externalID string }{
+		{"ann", "a"}, {"ann", "b"}, {"ann", "c"}, {"ann", "51"}, {"ben", "d"},
+	} {
+		_, err := db.ExecContext(ctx, `INSERT INTO credentials VALUES (?, ?, 'slack', ?, '')`,
+			fmt.Sprintf("00000000-0000-4000-8000-%012d", n), row.owner, row.externalID)
+		require.NoError(t, err)
+	}
+	policy := permissions.MustParse(`{"integration:*": true, "credential:ext:c": false}`)
+	columns := permissions.Columns{
+		Integration:          permissions.CheckedColumn("integration"),
+		CredentialID:         permissions.CheckedColumn("id"),
+		CredentialExternalID: permissions.CheckedColumn("external_id"),
+	}
+	where, args, err := policy.VisibleCredentials(permissions.User()).
+		Where(permissions.SQLite, columns, owner, after)
+	require.NoError(t, err)
+	rows, err := db.QueryContext(ctx, `SELECT id, integration, external_id, name FROM credentials
+	WHERE owner = ? AND id > ? AND `+where+` ORDER BY id LIMIT ?`, append(args, size+1)...)
+	require.NoError(t, err)
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var id, integration, externalID, name string
+		require.NoError(t, rows.Scan(&id, &integration, &externalID, &name))
+		found = append(found, externalID)
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, []string{"51"}, found)
+}
+
 // ids runs a query for PostgreSQL and returns the IDs.
 func ids(t *testing.T, query string, args ...any) (list []string) {
 	rows, err := openPostgreSQL(t).QueryContext(t.Context(), query, args...)

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -763,7 +762,9 @@ func editorHas(text string) string { return "T.text().includes(" + quoted(text) 
 // set chooses an option of a select element.
 func set(p *tab, role, name, value string) {
 	p.t.Helper()
-	call(p, dom.Focus, dom.FocusParams{BackendNodeID: p.find(role, name)})
+	p.click(role, name)
+	p.key(kb.Escape)
+	require.True(p.t, eval[bool](p, `T.active().matches("select")`), "the click gives %s the focus", name)
 	eval[any](p, "T.choose("+quoted(value)+")")
 }
 

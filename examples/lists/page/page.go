@@ -5,6 +5,7 @@ package page
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -58,14 +59,15 @@ func list(db *pgxpool.Pool, r *http.Request) (page Page, err error) {
 	}
 	owner := httpauth.Claims(r.Context()).Subject
 	where, args, err := httpauth.Policy(r.Context()).VisibleCredentials(permissions.User()).
-		Where(permissions.PostgreSQL, columns, owner, after, size+1)
+		Where(permissions.PostgreSQL, columns, owner, after)
 	if err != nil {
 		return page, err
 	}
+	args = append(args, size+1)
 	rows, err := db.Query(r.Context(), `
 		SELECT id, integration, external_id, name FROM credentials
 		WHERE owner = $1 AND id > $2 AND `+where+`
-		ORDER BY id LIMIT $3`, args...)
+		ORDER BY id LIMIT $`+strconv.Itoa(len(args)), args...)
 	if err != nil {
 		return page, err
 	}

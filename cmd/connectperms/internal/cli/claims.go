@@ -56,6 +56,9 @@ The exit code is 2 if something is found.`,
 			}
 			found := []located{}
 			for _, s := range subjects {
+				if s.policy.IsUnrestricted() {
+					return s.source.at(s.input.Offset, "there is no permissions claim in it, so it allows everything")
+				}
 				a.progress.start("linting " + s.source.name)
 				findings := analyze.Lint(s.policy, opts...)
 				a.progress.stop()

@@ -249,6 +249,10 @@ func (a *app) verifyInput(c *cobra.Command, t source, in recognize.Input, f *inp
 		problem := "it is " + in.Form.String() + ", and there is no signature to verify; leave the key out"
 		return nil, nil, usageError{t.at(in.Offset, problem)}
 	}
+	if verifier == nil && in.Form == recognize.Token && a.env.Getenv(keyVariable) != "" {
+		return nil, nil, usageError{fmt.Errorf("%s is set, and nobody said whose the tokens are; "+
+			"set %s too, or give --project or --audience", keyVariable, projectVariable)}
+	}
 	if verifier == nil || in.Form != recognize.Token {
 		s, err = a.parse(t, in, f.options())
 		return s, nil, err

@@ -93,7 +93,7 @@ func TestAction(t *testing.T) {
 
 	out, code = run()
 	require.Zero(t, code, out)
-	require.Empty(t, out)
+	require.Contains(t, out, "::warning::no claim is compared, because the base is the commit that is checked out")
 	require.NoFileExists(t, summary, "nothing changed")
 
 	write("a b.json", `{"integration:*": ["events", "workflows"]}`)
@@ -111,7 +111,7 @@ func TestAction(t *testing.T) {
 	require.Equal(t, 1, code, out)
 	out, code = run("BASE=")
 	require.Zero(t, code, out)
-	require.Empty(t, out)
+	require.Contains(t, out, "::warning::no claim is compared, because there is no base")
 
 	write("a b.json", `{}`)
 	commit()
@@ -145,9 +145,16 @@ func TestAction(t *testing.T) {
 	require.Equal(t, 1, code, "a mistake is a failure in any case: %s", out)
 	require.Contains(t, out, "claims/new.json:1:23: ")
 
-	out, code = run("CLAIMS=nothing/*.json")
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "matches nothing")
+	for _, claims := range []string{"", "\n", "nothing/*.json", "claims/*.json\nnothing/*.json"} {
+		out, code = run("CLAIMS=" + claims)
+		require.Equal(t, 1, code, claims)
+		require.Contains(t, out, "matches nothing", claims)
+	}
+	for _, findings := range []string{"", "yes", "True"} {
+		out, code = run("FAIL_ON_FINDINGS=" + findings)
+		require.Equal(t, 1, code, findings)
+		require.Contains(t, out, "fail-on-findings is true or false", findings)
+	}
 	write("new.json", `{}`)
 	commit()
 	out, code = run("BASE=0123456789012345678901234567890123456789")
