@@ -88,7 +88,7 @@ func (c *lookupCache) complete(ctx context.Context, token string,
 	found, err := c.lookup(ctx, asked)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return permissions.Target{}, fmt.Errorf("forwardauth: %w; the look-up says: %v", ErrNotFound, err) // it matches nothing else
+		return permissions.Target{}, fmt.Errorf("forwardauth: %w; the look-up says: %s", ErrNotFound, fmt.Sprint(err)) // it matches nothing else
 	case err != nil:
 		return permissions.Target{}, fmt.Errorf("forwardauth: %w: %w", ErrLookup, err)
 	case !completes(found, asked):

@@ -31,7 +31,7 @@ func (source keySource) keysFor(
 	refuses := errors.Is(err, ErrToken) || errors.Is(err, jwt.ErrTokenUnverifiable)
 	switch {
 	case refuses && errors.Is(err, ErrKeys):
-		return nil, fmt.Errorf("usertoken: %w: %v", ErrKeys, err) // which does not match ErrToken
+		return nil, fmt.Errorf("usertoken: %w: %s", ErrKeys, fmt.Sprint(err)) // which does not match ErrToken
 	case refuses:
 		refused := t.header.noKey()
 		refused.Err = err

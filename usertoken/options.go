@@ -374,7 +374,7 @@ func WithKeyID(id string) SignerOption {
 // Signer's lifetime. Give the expiry of the token that a new one is derived from ([permissions.Narrow]), so
 // that the new one does not outlive it:
 //
-//	signer.Sign(service, narrowed, usertoken.WithLatestExpiry(claims.ExpiresAt.Time))
+//	signer.Sign(claims.Subject, narrowed, usertoken.WithLatestExpiry(claims.ExpiresAt.Time))
 //
 // Of several times the earliest counts, so give the expiry of each token that the new one is derived from. A time
 // that has passed, the zero Time among them, is refused when the token is signed.
