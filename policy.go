@@ -301,9 +301,9 @@ func (p *Policy) MarshalJSON() ([]byte, error) {
 	return encode(sorted(rules, integrationLevel))
 }
 
-// UnmarshalJSON is [Parse] without options, into a zero Policy. A Policy does not change, and others may have the pointer.
-// So it is an error if p is not zero, as in a struct that is decoded into for the second time: decode each value into a
-// new one. On an error it leaves p as it was.
+// UnmarshalJSON is [Parse] without options, into a zero Policy. A Policy does not change, and others may have the
+// pointer. So it is an error if p is not zero, as in a struct that is decoded into for the second time: decode each
+// value into a new one. On an error it leaves p as it was.
 //
 // Beware: encoding/json matches the names of struct fields without regard to letter case. Claims of package
 // usertoken does not.

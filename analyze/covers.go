@@ -12,8 +12,8 @@ import "github.com/connectperms/permissions"
 // It counts the permissions that one of the policies declares. A grant of true also grants what a service declares that
 // the policies do not know (SPEC 1.9), and an array of all ten does not: parse both with the options of the services.
 //
-// The order matters: with the policies exchanged, a request for more than the caller has is covered. And Covers does not
-// know whose the objects are.
+// The order matters: with the policies exchanged, a request for more than the caller has is covered. And Covers
+// does not know whose the objects are.
 //
 // Nil and zero policies are covered by every policy. An unrestricted policy covers every policy that
 // declares no more permissions than it does. An intersection is covered as exactly as any other policy.

@@ -28,8 +28,8 @@ type Route struct {
 
 	// Integration, Credential and Configuration say where the request names the target. All zero, the
 	// target is the user. Otherwise there must be an Integration. Name all that the request works on: events,
-	// metadata and declared permissions act on what they are asked of, so for them a source that is left out
-	// does not count as unknown, and rules about that object have no say.
+	// metadata and declared permissions act on what they are asked of, so for them an object below the target
+	// that is left out does not count as unknown, and rules about it have no say.
 	//
 	// Nothing here says that the credential belongs to the integration, or whose it is. The service looks it
 	// up within that integration and the subject of [SubjectHeader].

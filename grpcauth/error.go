@@ -38,9 +38,9 @@ const (
 // for a call that they refuse. A target function, a check or a handler can return one to choose the
 // answer.
 //
-// Other errors of a check are answered as [WithCheck] says. A handler's other errors that this list does not name
-// go to the caller as they are, with their text: see [Interceptor.Unary]. In all else, the answer is that of the
-// first match:
+// An error of a check is answered as [WithCheck] says, and most of the list below does not apply to it:
+// ErrNotFound of a check is Unavailable. An error of a handler that this list does not name goes to the caller as
+// it is, with its text: see [Interceptor.Unary]. For every other error the first match counts:
 //
 //   - an [*httpauth.Error]: the code for its status
 //   - [httpauth.ErrNotFound]: NotFound
@@ -54,7 +54,8 @@ const (
 //   - an error with a status of its own, such as one that [status.Error] made: that status, as it is
 //   - any other error: Internal
 //
-// Where the call has ended by then, Unavailable becomes Canceled or DeadlineExceeded, except in such a status.
+// If the call has ended by then, Unavailable becomes Canceled or DeadlineExceeded. An error with a status of its
+// own keeps its status.
 type Error struct {
 	// Code is the code of the status. OK, and a number that is not a code, count as Internal.
 	Code codes.Code
@@ -70,9 +71,9 @@ type Error struct {
 	status *status.Status // of the service; nil for none
 }
 
-// Error returns what the caller gets, as the error of a gRPC client does. It has nothing of e.Err, except
-// where that is an error with a status of its own. So nothing leaks where another interceptor wraps e, which has gRPC send the whole text. A nil Error has
-// a text too.
+// Error returns what the caller gets, as the error of a gRPC client does. It has nothing of e.Err, except where
+// that is an error with a status of its own. So nothing leaks where another interceptor wraps e, which has gRPC
+// send the whole text. A nil Error has a text too.
 func (e *Error) Error() string { return e.GRPCStatus().Err().Error() }
 
 // Unwrap returns e.Err, and nil for a nil Error.

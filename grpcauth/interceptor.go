@@ -150,7 +150,7 @@ func (i *Interceptor) Stream(
 // not call it for a service that has a method AuthFuncOverride.
 //
 // AuthFunc only authenticates. It does not see the message, so it asks no question, and each handler
-// must ask [httpauth.Policy]. So every method is in the table with [Authenticate] or [Open]: AuthFunc refuses a method
+// must ask [httpauth.Policy]. So every method must be in the table with [Authenticate] or [Open]: AuthFunc refuses one
 // that has [Require] or is not in the table, with PermissionDenied. It sees neither the
 // messages of a stream nor the errors of a handler. So nobody notices a token that runs out in the
 // middle of a stream. And a handler must not return the error of a question as it is, because gRPC

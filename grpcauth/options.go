@@ -166,10 +166,10 @@ func WithClaimOptions(opts ...permissions.Option) Option {
 	return option(func(o *options) { o.claimOptions = append(o.claimOptions, opts...) })
 }
 
-// ReportOnly has an interceptor decide and report, and let every call pass. It is for the time in which
-// this package replaces a check written by hand: the old check still decides, and the log tells where
-// the two differ. It has no effect without [WithLogger]: an interceptor that reports to nobody would only leave the door
-// open. The logger must let the level WARN through.
+// ReportOnly has an interceptor decide and report, and let every call pass. It is for the time in which this
+// package replaces a check written by hand: the old check still decides, and the log tells where the two differ. It
+// has no effect without [WithLogger]: an interceptor that reports to nobody would only leave the door open. The
+// logger must let the level WARN through.
 //
 // A call that would be refused is logged with the attribute report_only, and the observers see the
 // question. Then the call passes. If the token was refused, the call has no claims: [httpauth.Policy]

@@ -31,11 +31,12 @@ type options struct {
 	reportOnly    bool
 }
 
-// WithErrorHandler sets the function that writes the response to each refused request. The headers WWW-Authenticate,
-// Retry-After and Cache-Control are set before, and the function may change them. The status is e.Status unless the
-// function writes another one. Do not write e.Err, which names the rule that denied. Choose the answer by e.Status
-// alone, so that both kinds of 404 stay the same (see [Guard]). Where the function has no answer of its own, it calls
-// [Error.ServeHTTP], which sets Cache-Control anew, and WWW-Authenticate if the answer needs it. With nil, this package writes the response.
+// WithErrorHandler sets the function that writes the response to each refused request. The headers
+// WWW-Authenticate, Retry-After and Cache-Control are set before, and the function may change them. The status is
+// e.Status unless the function writes another one. Do not write e.Err, which names the rule that denied. Choose the
+// answer by e.Status alone, so that both kinds of 404 stay the same (see [Guard]). Where the function has no answer
+// of its own, it calls [Error.ServeHTTP], which sets Cache-Control anew, and WWW-Authenticate if the answer needs
+// it. With nil, this package writes the response.
 //
 // A service that answers the platform's SDK in a browser needs one. On a 401 or 403 that is not on a
 // path of the proxy, the SDK logs the user out, unless the answer is of the type application/json and
@@ -117,9 +118,10 @@ func WithVerificationObserver(observe func(ctx context.Context, took time.Durati
 //		return err
 //	})
 //
-// An error that matches [ErrRevoked] or [usertoken.ErrToken] refuses the token with 401. An [*Error]
-// refuses it with its own status. Of several, the first in the list of [WriteError] counts. Any other error, even a denial of [permissions.Policy.Check], says that the check
-// failed, which is not the token's fault, and is answered with 503. A nil check fails.
+// An error that matches [ErrRevoked] or [usertoken.ErrToken] refuses the token with 401. An [*Error] refuses it
+// with its own status. Of several, the first in the list of [WriteError] counts. Any other error, even a denial of
+// [permissions.Policy.Check], says that the check failed, which is not the token's fault, and is answered with 503.
+// A nil check fails.
 //
 // The context is that of the request. It does not have the claims yet.
 func WithCheck(check func(ctx context.Context, claims *usertoken.Claims) error) Option {

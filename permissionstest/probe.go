@@ -40,8 +40,10 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 // Denials yields policies with which a request must be refused if its handler does these actions with a target, each
 // with what it denies. For each action, there is one policy for each known identifier of the target: the name of the
 // integration, and the IDs and external IDs of the credential and the configuration. It denies that one action, and
-// the permissions that include it, at the scope of that one identifier. It allows everything else, also below that
-// scope where the action does not act there. Permissions that are not among the ten are denied at that scope too:
+// the permissions that include it, at the scope of that one identifier. It allows all other permissions of the ten
+// everywhere. Below the target it allows the denied permission too, at each level on which the action does not act:
+// proxy-api is denied for a credential and allowed for its configurations. Permissions that are not among the ten are
+// denied at the scope:
 //
 //	for denied, policy := range permissionstest.Denials(t, target, permissions.ProxyAPI) {
 //		w := httptest.NewRecorder()
@@ -62,15 +64,16 @@ func Probe() *permissions.Policy { return permissions.MustParse(probeClaim) }
 //   - It asks about another action, or only whether the target is visible.
 //
 // A test with [Probe] does not find this, because all that the handler asks about is known. So test a handler with
-// Probe first, which must succeed, and with Denials. Look also at what the handler has changed: nothing, after a refusal.
+// Probe first, which must succeed, and with Denials. Look also at what the handler has changed: nothing, after a
+// refusal.
 //
 // Write the target out in the test: each identifier is known, or known to be absent. A function of the handler would
 // make the handler's mistake again. Give the target an external ID, so that there is a policy for it. If a request does
 // one thing with a credential and another with a configuration, call Denials for each.
 //
-// For a handler that only shows what is visible, give no action. Then each policy denies everything at its scope. For
-// the user there is one policy for each action, which denies it at integration:*. A target that is invalid, or that has an
-// unknown identifier, ends the test t, and so does the user without an action.
+// For a handler that only shows what is visible, give no action. Then each policy denies everything at its scope.
+// For the user there is one policy for each action, which denies it at integration:*. A target that is invalid, or
+// that has an unknown identifier, ends the test t, and so does the user without an action.
 //
 // No policy says whose a credential is. That the handler refuses what belongs to another user needs a test of its own.
 func Denials(
@@ -144,8 +147,10 @@ func scopesOf(target permissions.Target) []permissions.Scope {
 	return scopes
 }
 
-// denying returns the policy that has a denial at a scope of a target, and allows everything else. Where the target
-// stays denied, it allows everything below the target too, for a handler that asks about that.
+// denying returns the policy that has a denial at a scope of a target, and allows everything else. It also allows
+// everything at each level below the target, credential:* and configuration:*, if the target stays denied with that. So
+// a handler that asks about something below gets a yes. A denial of everything opens nothing below, because that would
+// make the target visible.
 func denying(scope permissions.Scope, d denial, target permissions.Target) *permissions.Policy {
 	var below []permissions.Scope
 	policy := allExcept(scope, d.others, below)

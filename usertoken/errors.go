@@ -12,8 +12,8 @@ import (
 
 // The roots of the error tree. Every error about a token matches one of them with [errors.Is]. The errors of
 // [NewVerifier] and [NewSigner] do not, nor do errors about a wrong [permissions.Option] or a wrong use of
-// [Claims.Decode]. An error of [NewVerifier], [NewSigner], [ParsePublicKey] or [ParsePrivateKey] about a key that cannot
-// be used matches [jwt.ErrInvalidKey].
+// [Claims.Decode]. An error of [NewVerifier], [NewSigner], [ParsePublicKey] or [ParsePrivateKey] about a key that
+// cannot be used matches [jwt.ErrInvalidKey].
 var (
 	// ErrToken matches every refusal of a token. Such an error is, or wraps, a [*TokenError]. It
 	// also matches the error of golang-jwt for the reason, such as [jwt.ErrTokenExpired], and

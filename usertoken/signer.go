@@ -17,8 +17,8 @@ import (
 
 // A Signer makes Paragon User Tokens (SPEC 7.1). A [Verifier] accepts them if it has the same project ID, the same
 // [TokenOption]s, the public half of the key, and, by [WithClaimOptions], the options with which the policies were
-// parsed. One with [RequireClaim] refuses what [Signer.SignUnrestricted] makes. A Signer does not change, so any number of goroutines can share one. A nil Signer and the zero Signer
-// sign nothing.
+// parsed. One with [RequireClaim] refuses what [Signer.SignUnrestricted] makes. A Signer does not change, so any
+// number of goroutines can share one. A nil Signer and the zero Signer sign nothing.
 //
 // Nothing that prints or logs a Signer shows its key.
 type Signer struct {

@@ -44,9 +44,10 @@ type Verifier struct {
 // nil if there are others from [WithKeys], and must be nil with [WithKeySource] or [WithKeyfunc]. The
 // project ID is the ID alone, without a host. It may be empty only with [WithAudience].
 //
-// An error says everything that is missing or wrong: of each argument and each option the first thing. It matches [jwt.ErrInvalidKey] if a key cannot be
-// used: a modulus that is even, not positive or shorter than 2048 bits (RFC 7518, section 3.3), or a
-// public exponent that is even, less than 3 or above 2^31-1. The Verifier keeps copies of the keys.
+// An error says everything that is missing or wrong: of each argument and each option the first thing. It matches
+// [jwt.ErrInvalidKey] if a key cannot be used: a modulus that is even, not positive or shorter than 2048 bits (RFC
+// 7518, section 3.3), or a public exponent that is even, less than 3 or above 2^31-1. The Verifier keeps copies of
+// the keys.
 func NewVerifier(projectID string, key *rsa.PublicKey, opts ...VerifierOption) (*Verifier, error) {
 	const where = "NewVerifier"
 	o := verifierOptions{tokenOptions: newTokenOptions(where, projectID), leeway: defaultLeeway}

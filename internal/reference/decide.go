@@ -155,7 +155,8 @@ func grants(rule *Rule, action string) bool {
 // It tries out the rules instead of all combinations of identifiers, which 4.7 says is enough. Suppose
 // that with some combination a rule decides and denies. Take the combination in which only the unknown
 // identifiers that this rule names have their values. The rule still applies. Every other rule that
-// applies now applied before, because an unknown identifier matches nothing. So the rule still decides.
+// applies to this combination also applied to the first one, because an unknown identifier matches nothing. So
+// the rule still decides.
 func (p *Policy) denyingUnknowns(action string, o object) [][]string {
 	var denying [][]string
 	for i := range p.rules {
