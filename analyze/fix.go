@@ -45,9 +45,11 @@ var ErrOtherClaim = errors.New("the fix is for another claim")
 // Of a claim that is a JSON string (see [permissions.AcceptStringClaim]), give the text inside.
 //
 // A claim that [permissions.Parse] refuses, for something else than an unknown permission, is an error that matches
-// [permissions.ErrClaim]. For another claim, the error matches [ErrOtherClaim], unless the fix happens to fit.
+// [permissions.ErrClaim]. For another claim, the error matches [ErrOtherClaim], unless the fix happens to fit. A fix
+// without Changes does not fit if it would change an answer, so it cannot make another claim wider.
 func (f Fix) Apply(claim []byte) ([]byte, error) {
-	if _, err := permissions.Parse(claim, permissions.IgnoreUnknownPermissions()); err != nil {
+	before, err := permissions.Parse(claim, permissions.IgnoreUnknownPermissions())
+	if err != nil {
 		return nil, err
 	}
 	all := decode(string(claim))
@@ -58,8 +60,20 @@ func (f Fix) Apply(claim []byte) ([]byte, error) {
 		}
 	}
 	var compact bytes.Buffer
-	err := json.Compact(&compact, all.append(nil))
-	return compact.Bytes(), err
+	if err := json.Compact(&compact, all.append(nil)); err != nil {
+		return nil, err
+	}
+	if len(f.Changes) == 0 {
+		after, err := permissions.Parse(compact.Bytes(), permissions.IgnoreUnknownPermissions())
+		if err != nil {
+			return nil, fmt.Errorf("analyze: %w: it would leave something that is not a claim; use Lint to get the fixes of "+
+				"this claim", ErrOtherClaim)
+		}
+		if equal, _ := Equal(before, after); !equal {
+			return nil, fmt.Errorf("analyze: %w: it would change answers; use Lint to get the fixes of this claim", ErrOtherClaim)
+		}
+	}
+	return compact.Bytes(), nil
 }
 
 // A value is a JSON value of a claim. A map of scopes has members, and everything else only its text.

@@ -298,3 +298,24 @@ func TestKnownIntegrationThatIsNoName(t *testing.T) {
 	require.Len(t, findings, 1)
 	require.NotContains(t, findings[0].Message, "did you mean")
 }
+
+// Two findings of one claim can each have a fix that changes no answer, and both fixes together change one.
+func TestFixDoesNotFitAfterAnotherFix(t *testing.T) {
+	claim := []byte(`{"integration:*":["workflows"],"integration:slack":{"credential:*":false,"configuration:*":false}}`)
+	findings := analyze.Lint(permissions.MustParse(string(claim)))
+	require.Len(t, findings, 2)
+	for _, f := range findings {
+		require.Empty(t, f.Fix().Changes)
+		_, err := f.Fix().Apply(claim)
+		require.NoError(t, err)
+	}
+	once, err := findings[0].Fix().Apply(claim)
+	require.NoError(t, err)
+	twice, err := findings[1].Fix().Apply(once)
+	require.ErrorIs(t, err, analyze.ErrOtherClaim)
+	require.Nil(t, twice)
+
+	null := analyze.Edit{Op: "replace", Path: "/integration:*", Value: json.RawMessage("null")}
+	_, err = analyze.Fix{Edits: []analyze.Edit{null}}.Apply(claim)
+	require.ErrorIs(t, err, analyze.ErrOtherClaim)
+}
