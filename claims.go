@@ -158,9 +158,9 @@ func FromValue(claim any, opts ...Option) (*Policy, error) {
 const maxDepth = 3
 
 // appendValue appends the JSON text of a decoded value, as far as parse looks at it. It writes a float64 and a
-// json.Number as 0, and a []string, which FromValue takes too, in full. room is how many maps may be in each
-// other from here on, and negative in an array. If there is no room for a map, or if an []any is in an array,
-// appendValue appends only the brackets, because parse refuses both. For nil, a nil map or slice, and a value
+// json.Number as 0, and a []string, which FromValue takes too, in full. room says how many maps may still be one in
+// the other. It is negative in an array. For a map without room, and for an []any in an array, appendValue
+// appends only the brackets, because parse refuses both. For nil, a nil map or slice, and a value
 // of any other Go type, such as an int, it appends null, which parse refuses everywhere.
 func appendValue(b []byte, value any, room int) []byte {
 	switch v := value.(type) {

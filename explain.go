@@ -300,8 +300,8 @@ func (s *ruleset) grants(n int) iter.Seq[uint32] {
 	}
 }
 
-// moreNamed returns the hint to give more identifiers, or to ask about something deeper than the target, if a
-// rule then grants the action, and "" if there is no such rule. For an action that can create what it acts on,
+// moreNamed returns a hint: to give more identifiers, or to ask about something deeper than the target. A rule then
+// grants the action. If no rule would, the hint is "". For an action that can create what it acts on,
 // it names nothing below that: about a credential to be connected it does not say to ask about a configuration,
 // which would be another question.
 func (e *Explanation) moreNamed(s *ruleset, q question, n int) string {

@@ -254,7 +254,7 @@ func NoExternalID() Identifier { return newIdentifier(noExternalID, "") }
 //
 // Use it only for a column that the query did select. A struct field that no query has filled is
 // not valid either, but then the external ID is unknown and not absent: leave the identifier out.
-// If your table has an empty text where there is no external ID, say that it is not valid: id != "".
+// Some tables have an empty text where there is no external ID. Then valid is id != "".
 func ExternalIDOrNone(id string, valid bool) Identifier {
 	if !valid {
 		return NoExternalID()

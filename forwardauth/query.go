@@ -112,7 +112,7 @@ var overrides = []string{"method", "httpmethod", "xhttpmethod", "methodoverride"
 // A reader may turn a character that is not ASCII into a letter (NFKC, best fit, overlong UTF-8), or drop it. So
 // such a character matches any one letter, or nothing. There is one exception: a name is not taken for an override
 // if it has no ASCII letter, and all its characters beyond ASCII are of other Unicode scripts than Latin and
-// Common. An example is параметр, of which a reader could otherwise make method.
+// Common. An example is параметр: each of its letters could otherwise be one of method.
 func isOverride(name string) bool {
 	if strings.EqualFold(name, "method") {
 		return false

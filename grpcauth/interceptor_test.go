@@ -1111,6 +1111,13 @@ func TestVerificationObserverCountsChecksAndCeilings(t *testing.T) {
 	require.GreaterOrEqual(t, took, 40*time.Millisecond)
 }
 
+func TestVerificationObserverIsNotCalledAfterAPanic(t *testing.T) {
+	auth := newAuth(t, grpcauth.WithVerificationObserver(func(context.Context, time.Duration, error) {
+		t.Error("the observer was called")
+	}), grpcauth.WithCheck(func(context.Context, *usertoken.Claims) error { panic("x") }))
+	require.Equal(t, codes.Internal, status.Code(callWith(t, auth, authOnly, new(pb.Empty), nil)))
+}
+
 // Of the errors that an error matches, the first one in the documentation counts.
 func TestFirstMatchCounts(t *testing.T) {
 	for _, c := range []struct {

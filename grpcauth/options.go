@@ -91,8 +91,8 @@ func WithObserver(observe func(context.Context, permissions.Observation)) Option
 // WithVerificationObserver sets a function that is called each time that a token was verified or refused at the
 // beginning of a call, such as to keep metrics. It gets how long that took, with the look-up of keys, the
 // checks and the ceilings, and the error: nil, or what the answer is made from. [httpauth.ErrNoToken] is
-// among the errors. If there is no error, the context has the claims ([httpauth.FromContext]). It is not
-// called if a function of the service panics. A nil function is ignored.
+// among the errors. If there is no error, the context has the claims ([httpauth.FromContext]). After a panic in
+// a function of the service, the observer is not called. A nil function is ignored.
 func WithVerificationObserver(observe func(ctx context.Context, took time.Duration, err error)) Option {
 	return option(func(o *options) {
 		if observe != nil {

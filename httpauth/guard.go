@@ -46,8 +46,8 @@ var ErrNotFound = errors.New("not found")
 // [WriteError] does. An action that the policy does not know is always denied, with 403 or 404 as
 // above. So is every request if load or next is nil, with 403.
 //
-// A report-only middleware lets a denied request pass. But it answers an error of load, and a nil load or
-// next, because there is no object for next, or no next, then.
+// A report-only middleware lets a denied request pass. But it answers an error of load, because next needs an
+// object. It also answers if load or next is nil.
 func Guard[T any](
 	m *Middleware,
 	action permissions.Permission,

@@ -140,8 +140,8 @@ func (s Source) read(r *http.Request, field string) (ref string, ok bool, err er
 // and a rule that denies the right one would not match. For names that do hold such text, write a
 // [Source] that takes the value as your router has it, and look up the object by the same value.
 //
-// So is a path that has a segment . or .. after it was decoded once. What is behind the service, such as a server
-// that a proxy passes the path on to, could take it for another path.
+// Path also refuses a request whose path has a segment . or .. after it was decoded once. A server behind the service,
+// to which a proxy passes the path on, could take it for another path.
 //
 // A second ServeMux inside the first one sets path values anew. Give the wildcards of the two different names.
 func Path(name string) Source {

@@ -362,7 +362,7 @@ func TestQueryIsNotAForm(t *testing.T) {
 	require.Equal(t, "credential=sales", string(body))
 }
 
-// A mux decodes a path value, and lets dot segments that are escaped pass. A server behind a proxy may not.
+// A mux lets dot segments pass if they are escaped. A server behind a proxy may resolve them.
 func TestPathRefusesDotSegments(t *testing.T) {
 	auth := newAuth()
 	mux := http.NewServeMux()

@@ -17,8 +17,8 @@ const setTrue set = 1 << 63
 //
 // A point has a level, and the names of some rules of the roles that can all apply to one target of that level.
 // There is a point for each such combination and each level, from integration to configuration, that is deep enough
-// for it. A rule for credential:X gives points with the name X at the levels of credential and of configuration. A
-// point without names is there at each level too; that of the level integration stands for the user as well.
+// for it. A rule for credential:X gives points with the name X at the levels of credential and of configuration. Each
+// level also has a point without names. The one at the level of integration is the point for the user too.
 //
 // So for every target there is a point to which the same rules of each role apply, and it is enough to look at
 // points. Take a point with both an ID and an external ID of one object. No rule can name both. So there is also the

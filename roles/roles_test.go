@@ -295,7 +295,7 @@ func TestRolesWithExtraPermissions(t *testing.T) {
 		`create them with the same options`)
 }
 
-// A value can be what stands for another parameter in the template's rules. It is a value all the same.
+// In the rules of a template, a UUID is in the place of each parameter. A value that is this UUID stays a value.
 func TestValueThatIsAPlaceholder(t *testing.T) {
 	r := roles.MustNew("r", `{"integration:*":true,"credential:ext:${a}":{"configuration:ext:${b}":false}}`)
 	for n := range 3 {
